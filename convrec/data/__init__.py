@@ -1,0 +1,1 @@
+"""What the operator brings: catalogue, interactions, and where demo data and models come from."""

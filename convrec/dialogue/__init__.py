@@ -1,0 +1,1 @@
+"""The conversation: understanding, state, evidence, reply."""

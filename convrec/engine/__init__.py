@@ -1,0 +1,1 @@
+"""Language model engines: one Protocol (base.py), two implementations (vllm.py, transformers.py)."""

@@ -1,0 +1,152 @@
+"""The Engine Protocol and the small types that cross it. Owns no model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The two answers whose probabilities make f(u, i): ids of single tokens."""
+
+    yes: int
+    no: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRef:
+    """A LoRA version on disk; `name` is immutable and unique ("movies@3")."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether an engine can serve now, and in words what it is or what is wrong."""
+
+    ready: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How text is generated.
+
+    Args:
+        max_tokens: Upper bound on generated tokens.
+        temperature: 0 is greedy.
+        seed: Fixes sampling.
+        stop: Strings that end generation; not part of the output.
+        grammar: EBNF (xgrammar's GBNF dialect, rule `root`) that the output must match.
+        schema: JSON schema that the output must match; excludes `grammar`.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    grammar: str | None = None
+    schema: str | None = None
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back, as the engine's model does it."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, no special tokens added; special tokens written in it are parsed."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+        ...
+
+    def chat(self, messages: Sequence[Message]) -> str:
+        """Messages rendered with the model's chat template, open for the assistant's answer."""
+        ...
+
+    def escape(self, text: str) -> str:
+        """The text with anything that would parse as a special token broken up: user and item text is data."""
+        ...
+
+
+class Engine(Protocol):
+    """A language model that scores items and writes text. Methods are safe to call concurrently."""
+
+    name: str
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the served model."""
+        ...
+
+    async def start(self) -> None:
+        """Load or connect; returns when `health` is ready.
+
+        Raises:
+            EngineUnavailableError: It cannot start; the message says why and what to do.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything (child processes included); idempotent."""
+        ...
+
+    async def score(
+        self,
+        prefix: Sequence[int],
+        segments: Sequence[Sequence[int]],
+        labels: Labels,
+        adapter: str | None = None,
+    ) -> list[float]:
+        """f for every segment: P(yes) / (P(yes) + P(no)) of the token after prefix + segment.
+
+        Segments do not see each other; the prefix is computed once. The order of segments does not matter.
+
+        Args:
+            prefix: Token ids shared by all, at least one.
+            segments: Token ids of each item, each non-empty; [] gives [].
+            labels: The two answers.
+            adapter: Name of a loaded adapter; None is the base model.
+
+        Returns:
+            One float in [0, 1] per segment.
+
+        Raises:
+            EngineUnavailableError: The engine is down or full.
+            EngineTimeoutError: It took too long.
+            NotFoundError: The adapter is not loaded.
+        """
+        ...
+
+    def generate(
+        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+    ) -> AsyncIterator[str]:
+        """Stream the continuation of a prompt's token ids as text pieces; closing the iterator cancels.
+
+        Raises: as `score`.
+        """
+        ...
+
+    async def load_adapter(self, ref: AdapterRef) -> None:
+        """Make an adapter usable by its name; loading the same ref again does nothing."""
+        ...
+
+    async def unload_adapter(self, name: str) -> None:
+        """Forget an adapter; a name that is not loaded raises NotFoundError."""
+        ...
+
+    async def health(self) -> Health:
+        """Whether the engine can serve now; never raises."""
+        ...

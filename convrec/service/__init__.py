@@ -1,0 +1,1 @@
+"""Composition: the recommender, its construction, and its HTTP mouths."""

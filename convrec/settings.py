@@ -1,0 +1,126 @@
+"""One typed Settings for the whole program: convrec.toml, overridden by CONVREC_* variables, then by flags.
+
+The only place that reads the environment. Unknown keys are rejected, in the file and in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from convrec.errors import SettingsError
+
+_PACKAGE = Path(__file__).parent
+_PREFIX = "CONVREC_"
+
+
+def _packaged(name: str) -> Path:
+    """A top-level folder of the checkout, or its copy inside an installed wheel."""
+    beside = _PACKAGE.parent / name
+    return beside if beside.is_dir() else _PACKAGE / f"_{name}"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set.
+
+    Args:
+        data_dir: Ledger, index, models and logs.
+        database_url: SQLAlchemy URL of the ledger; SQLite in data_dir when None.
+        prompts_dir: Templates and domains.
+        domain: Overrides the domain that was stored at ingestion.
+        engine: `auto` takes vLLM where it can run, the transformers engine elsewhere.
+        model: Folder or hub name of the language model; the demo's model in data_dir when None.
+        embedder: Folder or hub name of the sentence-transformers model; the demo's when None.
+        dtype: `auto` is float32 on CPUs and bfloat16 on GPUs.
+        vllm_urls: Running vLLM servers to use instead of a child of ours.
+        vllm_port: Port of the child server; 0 picks a free one.
+        k: Length of a slate when nobody asks for another, 1 to 20.
+        candidates: How many retrieved items the LLM scores, 5 to 200.
+        score_timeout_s, reply_timeout_s: After these the slate degrades, the reply ends.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, toml_file="convrec.toml", extra="forbid", frozen=True, protected_namespaces=()
+    )
+
+    data_dir: Path = Path(".convrec")
+    database_url: str | None = None
+    prompts_dir: Path = Field(default_factory=lambda: _packaged("prompts"))
+    domain: str | None = None
+    engine: Literal["auto", "vllm", "transformers"] = "auto"
+    model: str | None = None
+    embedder: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    vllm_urls: tuple[str, ...] = ()
+    vllm_port: int = Field(default=0, ge=0, le=65535)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    ui_port: int = Field(default=7860, ge=0, le=65535)
+    k: int = Field(default=5, ge=1, le=20)
+    candidates: int = Field(default=20, ge=5, le=200)
+    score_timeout_s: float = Field(default=20.0, gt=0)
+    reply_timeout_s: float = Field(default=60.0, gt=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, which wins over convrec.toml."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy URL of the ledger's database."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'ledger.db').resolve()}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where fetched and converted models are kept."""
+        return self.data_dir / "models"
+
+    @property
+    def index_dir(self) -> Path:
+        """Where the retrieval index is kept; rebuilt at will from catalogue and ledger."""
+        return self.data_dir / "index"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where child processes log."""
+        return self.data_dir / "logs"
+
+    @property
+    def blend_file(self) -> Path:
+        """The fitted blend."""
+        return self.data_dir / "blend.json"
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read settings from convrec.toml and the environment; flags that are not None win.
+
+    Raises:
+        SettingsError: A key is unknown or a value malformed; the message names it.
+    """
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(k for k in os.environ if k.upper().startswith(_PREFIX) and k.upper() not in known)
+    if unknown:
+        raise SettingsError(f"unknown setting {unknown[0]}; known: {', '.join(sorted(known))}")
+    try:
+        return Settings(**{key: value for key, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name!r}: {first['msg']} (convrec.toml, {_PREFIX}* or a flag)") from error

@@ -1,0 +1,1 @@
+"""Fakes that pass the same conformance classes as the real thing, one module per Protocol."""

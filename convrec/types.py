@@ -1,0 +1,404 @@
+"""The frozen domain types that travel between stages. They hold data and own no behaviour beyond look-ups.
+
+Timestamps are seconds since the Unix epoch, UTC. Scores are unit-free unless a docstring gives an interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+AttributeValue = str | int | float | bool | tuple[str, ...]
+
+
+# --- catalogue and domain ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the operator's catalogue.
+
+    Args:
+        item_id: The operator's own identifier.
+        title: What a person calls the item.
+        attributes: Everything else; a tuple is a multi-valued attribute.
+    """
+
+    item_id: str
+    title: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+    def values(self, attribute: str) -> tuple[str | int | float | bool, ...]:
+        """All values of an attribute as a tuple; empty where the item has none."""
+        value = self.attributes.get(attribute, ())
+        return value if isinstance(value, tuple) else (value,)
+
+
+class FacetType(StrEnum):
+    """How a facet is constrained: by membership or by an interval."""
+
+    SET = "set"
+    RANGE = "range"
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """An attribute that people constrain in words.
+
+    Args:
+        name: What constraints call it; also the key of the attribute it reads.
+        type: Set or range.
+        words: For a set facet, value -> words that ask for it ("funny" for Comedy); values themselves always do.
+        more: For a range facet, words that ask for larger values ("newer").
+        less: For a range facet, words that ask for smaller values ("older").
+    """
+
+    name: str
+    type: FacetType
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A catalogue's kind: its nouns, verbs, shown attributes and facets. Read from prompts/domains/NAME.toml.
+
+    Args:
+        name: The file's name.
+        noun: Singular ("film").
+        plural: Plural ("films").
+        verb: What one does with an item ("watch").
+        past: Its past participle ("watched").
+        shown: Attributes shown on cards and in prompts, in order.
+        facets: What can be constrained.
+        rating_scale: Lowest and highest rating of the interactions, for the map to [0, 1].
+        infer_facets: Take facets from the catalogue's attributes as well (numbers: range; few values: set).
+    """
+
+    name: str
+    noun: str
+    plural: str
+    verb: str
+    past: str
+    shown: tuple[str, ...]
+    facets: tuple[Facet, ...]
+    rating_scale: tuple[float, float]
+    infer_facets: bool = False
+
+
+# --- ledger events -----------------------------------------------------------------------------------------
+
+
+class FeedbackType(StrEnum):
+    """What a person can do with an item (COMMENT may lack one; RETRACTION takes an earlier event back)."""
+
+    CLICK = "click"
+    LIKE = "like"
+    DISLIKE = "dislike"
+    RATING = "rating"
+    PURCHASE = "purchase"
+    SEEN = "seen"
+    NOT_INTERESTED = "not_interested"
+    COMMENT = "comment"
+    RETRACTION = "retraction"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackEvent:
+    """One thing a person did; imported interactions are feedback events too.
+
+    Args:
+        event_id: Chosen by the client or derived from the row; the key of idempotency.
+        rating: On the domain's scale; only for RATING.
+        text: Only for COMMENT.
+        retracts: The event_id taken back; only for RETRACTION.
+        session_id, impression_id: Where it happened, when it happened in a conversation.
+    """
+
+    event_id: str
+    user_id: str
+    type: FeedbackType
+    timestamp: float
+    item_id: str | None = None
+    rating: float | None = None
+    text: str | None = None
+    retracts: str | None = None
+    session_id: str | None = None
+    impression_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEvent:
+    """What a person said and how it was understood."""
+
+    event_id: str
+    user_id: str
+    session_id: str
+    timestamp: float
+    message: str
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCandidate:
+    """One candidate of an impression as it was scored: retrieval score, f or None (degraded), blended score."""
+
+    item_id: str
+    retrieval: float
+    interest: float | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImpressionEvent:
+    """A slate that is about to be shown: appended before the reply streams.
+
+    Args:
+        turn_id: event_id of the turn; None for a recommendation without conversation.
+        slate: item_ids shown, best first.
+        candidates: All that were scored, best first.
+        prompt_hash: Hash of the ranking prompt version and the rendered prefix.
+        adapter: Adapter version name, None for the base model.
+        latency_s: Seconds from request to slate.
+    """
+
+    event_id: str
+    user_id: str
+    session_id: str | None
+    turn_id: str | None
+    timestamp: float
+    slate: tuple[str, ...]
+    candidates: tuple[ScoredCandidate, ...]
+    prompt_hash: str
+    engine: str
+    adapter: str | None
+    degraded: bool
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEvent:
+    """The prose that followed an impression, as far as it was streamed; latency_s counts from the request."""
+
+    event_id: str
+    user_id: str
+    session_id: str
+    turn_id: str
+    timestamp: float
+    text: str
+    latency_s: float
+
+
+Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent
+
+
+# --- profile -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One item of a user's history with its signal in [-1, 1] (negative: rejected)."""
+
+    item_id: str
+    signal: float
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the ledger says of a user, after retractions.
+
+    Args:
+        history: Oldest first, one entry per item (its latest feedback).
+        liked, disliked: item_ids, latest first.
+        excluded: Everything that must not be recommended again (consumed, liked or rejected).
+    """
+
+    user_id: str
+    history: tuple[HistoryEntry, ...] = ()
+    liked: tuple[str, ...] = ()
+    disliked: tuple[str, ...] = ()
+    excluded: frozenset[str] = frozenset()
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What a profile implies about one facet value: weight in [-1, 1], supported by `support` items."""
+
+    facet: str
+    value: str
+    weight: float
+    support: int
+
+
+# --- dialogue ----------------------------------------------------------------------------------------------
+
+
+class IntentKind(StrEnum):
+    """What a message wants."""
+
+    RECOMMEND = "recommend"
+    REFINE = "refine"
+    FEEDBACK = "feedback"
+    ASK_ITEM = "ask_item"
+    WHY = "why"
+    COMPARE = "compare"
+    SMALL_TALK = "small_talk"
+    OUT_OF_SCOPE = "out_of_scope"
+
+
+class Polarity(StrEnum):
+    """How a message feels about an item that it names."""
+
+    LIKED = "liked"
+    DISLIKED = "disliked"
+    SEEN = "seen"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A catalogue item that a message names."""
+
+    item_id: str
+    title: str
+    polarity: Polarity
+
+
+Op = Literal["include", "exclude", ">=", "<=", ">", "<"]
+Strength = Literal["must", "prefer", "avoid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A wish on a facet: include/exclude a value of a set, or bound a range."""
+
+    facet: str
+    op: Op
+    value: str | float
+    strength: Strength
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A message as understood. `query` is what is left for text retrieval; `k` the number asked for, if any."""
+
+    kind: IntentKind
+    query: str = ""
+    k: int | None = None
+    mentions: tuple[Mention, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What a conversation has established so far; a pure fold over its intents (dialogue.state)."""
+
+    query: str = ""
+    k: int | None = None
+    mentions: tuple[Mention, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    turns: int = 0
+
+
+# --- retrieval and ranking ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalQuery:
+    """What a retriever looks for.
+
+    Args:
+        text: Free text; empty when there is none.
+        history: The user's history, oldest first.
+        seeds: item_id -> weight for items that this conversation named ("like Alien": +1, "not Alien": -1).
+        constraints: `must` filters; `prefer` and `avoid` move scores.
+        exclude: item_ids that must not be returned.
+    """
+
+    text: str = ""
+    history: tuple[HistoryEntry, ...] = ()
+    seeds: Mapping[str, float] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
+    exclude: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One retrieved item: the fused score that orders it and the parts it was made of (name -> value)."""
+
+    item_id: str
+    score: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+class EvidenceKind(StrEnum):
+    """Where a reason comes from."""
+
+    ATTRIBUTE = "attribute"
+    HISTORY = "history"
+    REQUEST = "request"
+    POPULARITY = "popularity"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact that supports a recommendation.
+
+    Args:
+        kind: ATTRIBUTE (facet and value that the item has and that was asked for or is liked), HISTORY (item_id
+            and title of a history item near in behaviour), REQUEST (words of the message found in the item),
+            POPULARITY (value: how many people have it in their history).
+        weight: How much it carries, comparable within one recommendation.
+    """
+
+    kind: EvidenceKind
+    weight: float
+    facet: str | None = None
+    value: str | None = None
+    item_id: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One entry of a slate.
+
+    Args:
+        rank: 1 is best.
+        score: The blended score that ordered it.
+        match: The blend's calibrated probability in [0, 1] that the user wants it.
+        interest: The LLM's f(u, i) in [0, 1]; None when degraded.
+        retrieval: The retriever's fused score.
+    """
+
+    item: Item
+    rank: int
+    score: float
+    match: float
+    interest: float | None
+    retrieval: float
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """What is shown, and everything that was scored for it.
+
+    Args:
+        recommendations: Best first, no item twice, all among the candidates.
+        scored: Every candidate with its scores, best first.
+        degraded: True when the LLM could not score and retrieval alone ordered the slate.
+        reason: Why it is degraded; empty otherwise.
+    """
+
+    recommendations: tuple[Recommendation, ...]
+    scored: tuple[ScoredCandidate, ...] = ()
+    degraded: bool = False
+    reason: str = ""
+    prompt_hash: str = ""
