@@ -1,7 +1,9 @@
 """The SQL connection that ledger and catalogue share; owns its durability settings and no tables.
 
 SQLite runs with WAL and synchronous=FULL: a commit that returned survives kill -9 and power loss
-(https://www.sqlite.org/pragma.html#pragma_synchronous). Other databases keep their own defaults.
+(https://www.sqlite.org/pragma.html#pragma_synchronous). A transaction takes the write lock at its first INSERT,
+UPDATE or DELETE (BEGIN IMMEDIATE) and waits up to 30 seconds for other writers; begun without it, a
+transaction that read before it wrote would fail at once instead of waiting. Other databases keep their defaults.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ def open_database(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             if parsed.database not in (None, "", ":memory:"):
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed, connect_args={"timeout": 30})
+            engine = create_engine(
+                parsed, connect_args={"timeout": 30, "isolation_level": "IMMEDIATE"}, hide_parameters=True
+            )
             event.listen(engine, "connect", _durable)
         else:
-            engine = create_engine(parsed, pool_pre_ping=True)
+            engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         with engine.connect():
             return engine
     except (ArgumentError, SQLAlchemyError, ImportError, OSError) as error:

@@ -1,0 +1,177 @@
+"""The Ledger: append-only, durable, idempotent by event_id. Owns what was said, shown and done; judges none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Engine, Row, UnaryExpression, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from convrec.errors import EventConflictError, LedgerError, NotFoundError
+from convrec.ledger.schema import EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
+from convrec.types import Event, FeedbackEvent, ImpressionEvent, TurnEvent
+
+_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent)
+_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_LOOKUP = 1000
+_COLUMNS = (EVENTS.c.kind, EVENTS.c.timestamp, EVENTS.c.body)
+
+
+class Ledger:
+    """Events in one table of a database; any number of threads and processes may use it at once.
+
+    An event is stored when `append` or `append_many` returns: with SQLite it then survives kill -9 and power loss.
+    Events are the same when everything but their timestamps is equal, and then the first one stays.
+
+    Args:
+        database: An engine of convrec.database; SQLite or PostgreSQL. The table is made where it is missing.
+
+    Raises:
+        LedgerError: The database is of another kind or cannot be used.
+    """
+
+    def __init__(self, database: Engine) -> None:
+        if database.dialect.name not in _INSERTS:
+            raise LedgerError(f"no ledger on {database.dialect.name}; give a sqlite: or postgresql: URL")
+        insert = _INSERTS[database.dialect.name](EVENTS)
+        self._insert = insert.on_conflict_do_nothing(index_elements=["event_id"]).returning(EVENTS.c.event_id)
+        self._database = database
+        with _trouble("open"), database.begin() as connection:
+            # Not create_all: it skips the indexes of a table whose creation was cut short.
+            connection.execute(CreateTable(EVENTS, if_not_exists=True))
+            for index in sorted(EVENTS.indexes, key=lambda index: str(index.name)):
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+    def append(self, event: Event) -> bool:
+        """Store one event durably.
+
+        Returns:
+            True when it was stored, False when the same event is already there.
+
+        Raises:
+            DataError: The event lacks what its type needs, or holds what cannot be stored.
+            EventConflictError: Another event has this event_id.
+            LedgerError: The database failed; the event is not stored.
+        """
+        return self.append_many((event,)) == 1
+
+    def append_many(self, events: Sequence[Event]) -> int:
+        """Store events durably in one transaction, all or none.
+
+        A retraction may come before the event that it takes back; whether that one exists is not checked.
+
+        Args:
+            events: In the order they are to be read; the same event may occur twice.
+
+        Returns:
+            How many were not there yet.
+
+        Raises: as `append`; then none is stored.
+        """
+        rows: dict[str, dict[str, Any]] = {}
+        for row in map(to_row, events):
+            if rows.setdefault(row["event_id"], row)["body"] != row["body"]:
+                raise _conflict(row["event_id"])
+        if not rows:
+            return 0
+        with _trouble("write"), self._database.begin() as connection:
+            added = set(connection.scalars(self._insert, list(rows.values())))
+            known = sorted(rows.keys() - added)
+            for start in range(0, len(known), _LOOKUP):
+                chunk = EVENTS.c.event_id.in_(known[start : start + _LOOKUP])
+                for event_id, body in connection.execute(select(EVENTS.c.event_id, EVENTS.c.body).where(chunk)):
+                    if body != rows[event_id]["body"]:
+                        raise _conflict(event_id)
+        return len(added)
+
+    def feedback(self, user_id: str | None = None) -> tuple[FeedbackEvent, ...]:
+        """Feedback of one user or of all, by timestamp, then in the order of appending."""
+        where = [EVENTS.c.kind == FEEDBACK]
+        if user_id is not None:
+            where.append(EVENTS.c.user_id == user_id)
+        return self._events(FeedbackEvent, where, EVENTS.c.timestamp, EVENTS.c.seq)
+
+    def turns(self, session_id: str) -> tuple[TurnEvent, ...]:
+        """The turns of a session in the order of appending; empty for an unknown session."""
+        return self._events(TurnEvent, [EVENTS.c.kind == TURN, EVENTS.c.session_id == session_id], EVENTS.c.seq)
+
+    def impressions(
+        self, session_id: str | None = None, user_id: str | None = None
+    ) -> tuple[ImpressionEvent, ...]:
+        """Impressions in the order of appending, of one session, one user, both or all."""
+        where = [EVENTS.c.kind == IMPRESSION]
+        if session_id is not None:
+            where.append(EVENTS.c.session_id == session_id)
+        if user_id is not None:
+            where.append(EVENTS.c.user_id == user_id)
+        return self._events(ImpressionEvent, where, EVENTS.c.seq)
+
+    def last_impression(self, session_id: str) -> ImpressionEvent | None:
+        """The slate a session showed last; None where it showed none."""
+        where = [EVENTS.c.kind == IMPRESSION, EVENTS.c.session_id == session_id]
+        found = self._events(ImpressionEvent, where, EVENTS.c.seq.desc(), limit=1)
+        return found[0] if found else None
+
+    def get(self, event_id: str) -> Event:
+        """The event of an id.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with _trouble("read"), self._database.connect() as connection:
+            row = connection.execute(select(*_COLUMNS).where(EVENTS.c.event_id == event_id)).first()
+        if row is None:
+            raise NotFoundError(f"no event {event_id!r} in the ledger; check the id")
+        return from_row(*row)
+
+    def users(self, limit: int = 100) -> tuple[tuple[str, int], ...]:
+        """user_ids with the number of their feedback events, most active first, ties by user_id."""
+        n = func.count()
+        query = select(EVENTS.c.user_id, n).where(EVENTS.c.kind == FEEDBACK).group_by(EVENTS.c.user_id)
+        query = query.order_by(n.desc(), EVENTS.c.user_id).limit(limit)
+        with _trouble("read"), self._database.connect() as connection:
+            return tuple((user_id, count) for user_id, count in connection.execute(query))
+
+    def counts(self) -> dict[str, int]:
+        """Events per kind; a kind without events is left out."""
+        query = select(EVENTS.c.kind, func.count()).group_by(EVENTS.c.kind)
+        with _trouble("read"), self._database.connect() as connection:
+            return {kind: count for kind, count in connection.execute(query)}
+
+    def position(self) -> int:
+        """The highest seq; 0 for an empty ledger. It grows with every append and never otherwise.
+
+        With PostgreSQL a transaction that commits late may add events below it.
+        """
+        with _trouble("read"), self._database.connect() as connection:
+            return connection.scalar(select(func.max(EVENTS.c.seq))) or 0
+
+    def _events(
+        self,
+        kind: type[_EventT],
+        where: Sequence[ColumnElement[bool]],
+        *order: ColumnElement[Any],
+        limit: int | None = None,
+    ) -> tuple[_EventT, ...]:
+        query = select(*_COLUMNS).where(*where).order_by(*order).limit(limit)
+        with _trouble("read"), self._database.connect() as connection:
+            rows: Sequence[Row[tuple[str, float, str]]] = connection.execute(query).all()
+        return tuple(event for event in (from_row(*row) for row in rows) if isinstance(event, kind))
+
+
+def _conflict(event_id: str) -> EventConflictError:
+    return EventConflictError(f"another event has the event_id {event_id!r}; nothing was stored, send a fresh id")
+
+
+@contextmanager
+def _trouble(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # The driver's own words: SQLAlchemy's carry the statement, of any length.
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise LedgerError(f"cannot {doing} the ledger: {cause}; check the database and try again") from error

@@ -1,0 +1,228 @@
+"""Events as rows: the table, what makes an event storable, and its body as JSON. Owns no connection.
+
+`body` holds the whole event except its timestamp, in one canonical spelling (sorted keys, no absent optional
+fields, floats as floats), so two events are the same exactly when their bodies are equal. The timestamp has a
+column of its own and takes no part: a client that retries gets a fresh one from the server.
+"""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Table, Text
+
+from convrec.errors import DataError, LedgerError
+from convrec.types import (
+    Constraint,
+    Event,
+    FeedbackEvent,
+    FeedbackType,
+    ImpressionEvent,
+    Intent,
+    IntentKind,
+    Mention,
+    Polarity,
+    ReplyEvent,
+    ScoredCandidate,
+    TurnEvent,
+)
+
+FEEDBACK, TURN, IMPRESSION, REPLY = "feedback", "turn", "impression", "reply"
+
+# Four bytes a character at most, and PostgreSQL's index entries end at 2,704 bytes.
+MAX_ID_LENGTH = 512
+
+EVENTS = Table(
+    "events",
+    MetaData(),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("session_id", Text),
+    Column("item_id", Text),
+    Column("type", Text),
+    Column("timestamp", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("events_user_id", "user_id"),
+    Index("events_session_id", "session_id"),
+    Index("events_kind_timestamp", "kind", "timestamp"),
+    sqlite_autoincrement=True,
+)
+
+_CARRIES = {
+    FeedbackType.RATING: "rating",
+    FeedbackType.COMMENT: "text",
+    FeedbackType.RETRACTION: "retracts",
+}
+_WITHOUT_ITEM = (FeedbackType.COMMENT, FeedbackType.RETRACTION)
+
+
+def to_row(event: Event) -> dict[str, Any]:
+    """The columns of an event, all but seq.
+
+    Raises:
+        DataError: The event cannot be stored; the message names the field.
+    """
+    _check(event)
+    kind, body = _encode(event)
+    feedback = event if isinstance(event, FeedbackEvent) else None
+    try:
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise DataError(f"event {event.event_id!r} holds a number that is not finite; send finite ones") from error
+    return {
+        "event_id": event.event_id,
+        "kind": kind,
+        "user_id": event.user_id,
+        "session_id": event.session_id,
+        "item_id": feedback and feedback.item_id,
+        "type": feedback and feedback.type.value,
+        "timestamp": float(event.timestamp),
+        "body": text,
+    }
+
+
+def from_row(kind: str, timestamp: float, body: str) -> Event:
+    """The event that `to_row` made these columns of.
+
+    Raises:
+        LedgerError: The body is not one that this version writes.
+    """
+    try:
+        return _decode(kind, {**json.loads(body), "timestamp": timestamp})
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError(
+            f"the ledger holds a {kind} event that this version cannot read ({error!r}): {body[:200]}; "
+            "open it with the convrec version that wrote it"
+        ) from error
+
+
+def _check(event: Event) -> None:
+    ids = {"event_id": event.event_id, "user_id": event.user_id, "session_id": event.session_id}
+    match event:
+        case FeedbackEvent():
+            _check_feedback(event)
+            ids |= {"item_id": event.item_id, "retracts": event.retracts, "impression_id": event.impression_id}
+        case ImpressionEvent() | ReplyEvent():
+            ids |= {"turn_id": event.turn_id}
+    for name, value in ids.items():
+        if value is not None and not _is_id(value):
+            raise DataError(
+                f"{name} {value[:80]!r} of event {event.event_id[:80]!r} is no identifier; send 1 to "
+                f"{MAX_ID_LENGTH} characters of valid Unicode, not only spaces and without NUL"
+            )
+    if not isfinite(event.timestamp):
+        raise DataError(f"timestamp of event {event.event_id!r} is not finite; send seconds since the epoch")
+
+
+def _check_feedback(event: FeedbackEvent) -> None:
+    kind = event.type.value
+    if event.item_id is None and event.type not in _WITHOUT_ITEM:
+        raise DataError(f"{kind} event {event.event_id!r} lacks an item_id; name the item")
+    for owner, name in _CARRIES.items():
+        value = getattr(event, name)
+        if event.type is owner and (value is None or (isinstance(value, str) and not value.strip())):
+            raise DataError(f"{kind} event {event.event_id!r} lacks {name}; a {kind} needs it")
+        if event.type is not owner and value is not None:
+            raise DataError(f"{kind} event {event.event_id!r} carries {name}; only a {owner.value} has it")
+
+
+def _is_id(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return bool(value.strip()) and len(value) <= MAX_ID_LENGTH and "\0" not in value
+
+
+def _encode(event: Event) -> tuple[str, dict[str, Any]]:
+    body: dict[str, Any] = {"event_id": event.event_id, "user_id": event.user_id}
+    match event:
+        case FeedbackEvent():
+            kind = FEEDBACK
+            body |= {
+                "session_id": event.session_id,
+                "type": event.type.value,
+                "item_id": event.item_id,
+                "rating": _float(event.rating),
+                "text": event.text,
+                "retracts": event.retracts,
+                "impression_id": event.impression_id,
+            }
+        case TurnEvent():
+            kind = TURN
+            body |= {
+                "session_id": event.session_id,
+                "message": event.message,
+                "intent": _encode_intent(event.intent),
+            }
+        case ImpressionEvent():
+            kind = IMPRESSION
+            body |= {
+                "session_id": event.session_id,
+                "turn_id": event.turn_id,
+                "slate": list(event.slate),
+                "candidates": [
+                    [c.item_id, float(c.retrieval), _float(c.interest), float(c.score)] for c in event.candidates
+                ],
+                "prompt_hash": event.prompt_hash,
+                "engine": event.engine,
+                "adapter": event.adapter,
+                "degraded": event.degraded,
+                "latency_s": float(event.latency_s),
+            }
+        case ReplyEvent():
+            kind = REPLY
+            body |= {
+                "session_id": event.session_id,
+                "turn_id": event.turn_id,
+                "text": event.text,
+                "latency_s": float(event.latency_s),
+            }
+    return kind, {name: value for name, value in body.items() if value is not None}
+
+
+def _decode(kind: str, body: dict[str, Any]) -> Event:
+    if kind == FEEDBACK:
+        return FeedbackEvent(**{**body, "type": FeedbackType(body["type"])})
+    if kind == TURN:
+        return TurnEvent(**{**body, "intent": _decode_intent(body["intent"])})
+    if kind == IMPRESSION:
+        absent = {"session_id": None, "turn_id": None, "adapter": None}
+        candidates = tuple(ScoredCandidate(*candidate) for candidate in body["candidates"])
+        return ImpressionEvent(**{**absent, **body, "slate": tuple(body["slate"]), "candidates": candidates})
+    if kind == REPLY:
+        return ReplyEvent(**body)
+    raise ValueError(f"unknown kind {kind!r}")
+
+
+def _encode_intent(intent: Intent) -> dict[str, Any]:
+    return {
+        "kind": intent.kind.value,
+        "query": intent.query,
+        "k": intent.k,
+        "mentions": [[m.item_id, m.title, m.polarity.value] for m in intent.mentions],
+        "constraints": [
+            [c.facet, c.op, c.value if isinstance(c.value, str) else float(c.value), c.strength]
+            for c in intent.constraints
+        ],
+        "reset": intent.reset,
+    }
+
+
+def _decode_intent(body: dict[str, Any]) -> Intent:
+    return Intent(
+        kind=IntentKind(body["kind"]),
+        query=body["query"],
+        k=body["k"],
+        mentions=tuple(Mention(item_id, title, Polarity(p)) for item_id, title, p in body["mentions"]),
+        constraints=tuple(Constraint(*constraint) for constraint in body["constraints"]),
+        reset=body["reset"],
+    )
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)

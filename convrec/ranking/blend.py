@@ -1,0 +1,187 @@
+"""Owns the blend of retrieval score and LLM logit: its weights, how they are fitted and where they are kept.
+
+    score(u, i) = w_r * retrieval(u, i) + w_f * logit f(u, i)          match(u, i) = sigmoid(slope * score + bias)
+
+The weights maximise the conditional likelihood of held-out items among the candidates that retrieval offered
+(multinomial logit: McFadden 1974, "Conditional logit analysis of qualitative choice behavior"), both bounded
+below by 0. The LLM keeps its weight only where a likelihood-ratio test says that it helps (5 %); otherwise
+w_f = 0 and the order is retrieval's own, so a model that knows nothing cannot harm.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from convrec.errors import DataError
+
+_CHI2_95_ONE_SIDED = 2.706
+"""95 % point of the 50:50 mixture of chi2(0) and chi2(1): the null puts w_f on its bound (Self & Liang 1987)."""
+_CLIP = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class BlendExample:
+    """One held-out event: retrieval scores and f of its candidates, and which of them was chosen."""
+
+    retrieval: tuple[float, ...]
+    interest: tuple[float, ...]
+    chosen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Fitted weights and what they rest on.
+
+    Args:
+        w_retrieval, w_interest: Weights of the score.
+        slope, bias: The map from score to match.
+        examples: Held-out events it was fitted on; 0 means not fitted (retrieval alone).
+        w_interest_raw: The unconstrained-by-test estimate of w_interest, before the likelihood-ratio test.
+        likelihood_ratio: Twice the gain in log likelihood that the LLM brought.
+        ndcg_retrieval, ndcg_blend: NDCG over the candidates of the fitting examples, for retrieval and blend.
+    """
+
+    w_retrieval: float = 1.0
+    w_interest: float = 0.0
+    slope: float = 1.0
+    bias: float = 0.0
+    examples: int = 0
+    w_interest_raw: float = 0.0
+    likelihood_ratio: float = 0.0
+    ndcg_retrieval: float = 0.0
+    ndcg_blend: float = 0.0
+
+    def score(self, retrieval: float, interest: float | None) -> float:
+        """The blended score; without f it is the retrieval part alone."""
+        return self.w_retrieval * retrieval + (0.0 if interest is None else self.w_interest * logit(interest))
+
+    def match(self, score: float) -> float:
+        """The probability in [0, 1] that the user wants an item of this score."""
+        return _sigmoid(self.slope * score + self.bias)
+
+
+def logit(probability: float) -> float:
+    """log(p / (1 - p)), with p clipped to [1e-6, 1 - 1e-6]."""
+    clipped = min(max(probability, _CLIP), 1.0 - _CLIP)
+    return math.log(clipped / (1.0 - clipped))
+
+
+def fit_blend(examples: Sequence[BlendExample], coverage: float) -> Blend:
+    """Fit a blend on held-out events whose item is among the candidates.
+
+    Args:
+        examples: At least one; those with fewer than two candidates carry nothing.
+        coverage: Share in (0, 1] of held-out events that retrieval covered at all; it lowers every match.
+
+    Raises:
+        DataError: No example has two candidates.
+    """
+    usable = [e for e in examples if len(e.retrieval) > 1]
+    if not usable:
+        raise DataError("no held-out event to fit the blend on: ingest more interactions, then run: convrec index")
+    retrieval = [np.asarray(e.retrieval) for e in usable]
+    logits = [np.asarray([logit(f) for f in e.interest]) for e in usable]
+    chosen = [e.chosen for e in usable]
+    alone = _conditional([[r] for r in retrieval], chosen)
+    both = _conditional([[r, x] for r, x in zip(retrieval, logits, strict=True)], chosen)
+    ratio = 2.0 * (alone[1] - both[1])
+    weights = both[0] if ratio > _CHI2_95_ONE_SIDED else np.array([alone[0][0], 0.0])
+    scores = [weights[0] * r + weights[1] * x for r, x in zip(retrieval, logits, strict=True)]
+    slope, bias = _platt(
+        np.concatenate(scores), np.concatenate([_one_hot(len(s), c) for s, c in zip(scores, chosen, strict=True)])
+    )
+    return Blend(
+        w_retrieval=float(weights[0]),
+        w_interest=float(weights[1]),
+        slope=slope,
+        bias=bias + math.log(coverage),
+        examples=len(usable),
+        w_interest_raw=float(both[0][1]),
+        likelihood_ratio=float(ratio),
+        ndcg_retrieval=_ndcg(retrieval, chosen),
+        ndcg_blend=_ndcg(scores, chosen),
+    )
+
+
+def save_blend(blend: Blend, file: Path) -> None:
+    """Write a blend so that a reader sees the old one or the new one, never half."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staging = file.with_suffix(".staging")
+    with staging.open("w") as stream:
+        json.dump(asdict(blend), stream, indent=2)
+        stream.flush()
+        os.fsync(stream.fileno())
+    staging.replace(file)
+
+
+def load_blend(file: Path) -> Blend:
+    """The stored blend; retrieval alone where none was fitted yet.
+
+    Raises:
+        DataError: The file is not a blend.
+    """
+    if not file.exists():
+        return Blend()
+    try:
+        return Blend(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file} is not a blend ({error}); delete it and run: convrec index") from error
+
+
+def _conditional(
+    features: Sequence[Sequence[NDArray[np.float64]]], chosen: Sequence[int]
+) -> tuple[NDArray[np.float64], float]:
+    """Weights >= 0 of a conditional logit and its negative log likelihood; a weak ridge bounds them."""
+    stacked = [np.stack(f) for f in features]  # [W, C] each
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        total, gradient = 0.5e-3 * float(weights @ weights), 1e-3 * weights
+        for matrix_W_C, index in zip(stacked, chosen, strict=True):
+            scores_C = weights @ matrix_W_C
+            norm = logsumexp(scores_C)
+            total += norm - scores_C[index]
+            gradient = gradient + matrix_W_C @ np.exp(scores_C - norm) - matrix_W_C[:, index]
+        return float(total), gradient
+
+    width = len(stacked[0])
+    result = minimize(loss, np.ones(width) * 0.5, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * width)
+    return np.asarray(result.x), float(result.fun)
+
+
+def _platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope >= 0 and bias of a logistic map from score to label (Platt 1999)."""
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = parameters[0] * scores + parameters[1]
+        error = 1.0 / (1.0 + np.exp(-z)) - labels
+        total = float(np.sum(np.logaddexp(0.0, z) - labels * z)) + 0.5e-3 * float(parameters @ parameters)
+        return total, np.array([error @ scores, error.sum()]) + 1e-3 * parameters
+
+    result = minimize(loss, np.array([1.0, -2.0]), jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    return float(result.x[0]), float(result.x[1])
+
+
+def _one_hot(length: int, index: int) -> NDArray[np.float64]:
+    labels = np.zeros(length)
+    labels[index] = 1.0
+    return labels
+
+
+def _ndcg(scores: Sequence[NDArray[np.float64]], chosen: Sequence[int]) -> float:
+    """Mean of 1 / log2(1 + rank), ties against the chosen item."""
+    ranks = [int((s >= s[c]).sum()) for s, c in zip(scores, chosen, strict=True)]
+    return float(np.mean([1.0 / math.log2(1 + rank) for rank in ranks]))
+
+
+def _sigmoid(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))

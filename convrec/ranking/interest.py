@@ -1,0 +1,144 @@
+"""Owns f(u, i): turns a ranking context and items into the token ids that an engine scores. Knows no weights.
+
+f(u, i) = P(yes) / (P(yes) + P(no)) of the token that follows "user context" + "item" (decision 1 of the design:
+pointwise scores after a shared prefix, so that the order of candidates cannot matter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from convrec.data.catalogue import Catalogue
+from convrec.engine.base import Engine, Labels, Message, Tokenizer
+from convrec.errors import PromptError
+from convrec.prompting import Prompt
+from convrec.ranking.base import RankingContext
+from convrec.types import Constraint, Polarity
+
+_ITEM_MARK = "\x1f"
+"""Stands for the item while the chat template is rendered; a control character that no escaped text contains."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterestPrompt:
+    """What an engine scores: a shared prefix and one segment per item, as token ids, and the prompt's hash."""
+
+    prefix: list[int]
+    segments: list[list[int]]
+    labels: Labels
+    prompt_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class InterestConfig:
+    """How much of a person the prefix holds.
+
+    Args:
+        history: Latest history items shown.
+        named: Liked and disliked items shown, each.
+        message_chars: Characters of the latest message that are kept.
+    """
+
+    history: int = 8
+    named: int = 3
+    message_chars: int = 300
+
+
+class Interest:
+    """Scores items for a context with one engine and one prompt version.
+
+    Args:
+        engine: Any engine; its tokenizer renders the prompt.
+        prompt: The ranking prompt with blocks `system`, `user` and `item` and single-token labels.
+        catalogue: Where titles and attributes come from.
+
+    Raises:
+        PromptError: A label is not a single token of the engine's model.
+    """
+
+    def __init__(
+        self, engine: Engine, prompt: Prompt, catalogue: Catalogue, config: InterestConfig | None = None
+    ) -> None:
+        self._engine = engine
+        self._prompt = prompt
+        self._catalogue = catalogue
+        self._config = config or InterestConfig()
+
+    async def score(
+        self, context: RankingContext, item_ids: Sequence[str], adapter: str | None = None
+    ) -> tuple[list[float], str]:
+        """f for every item, in [0, 1], and the hash of the prompt that asked.
+
+        Raises:
+            EngineError: The engine could not score.
+        """
+        prompt = self.prompt(context, item_ids)
+        values = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, adapter)
+        return values, prompt.prompt_hash
+
+    def prompt(self, context: RankingContext, item_ids: Sequence[str]) -> InterestPrompt:
+        """The token ids that ask about each item for a context."""
+        tokenizer = self._engine.tokenizer
+        rendered = tokenizer.chat(
+            [
+                Message("system", self._prompt.render("system", domain=self._catalogue.domain)),
+                Message("user", self._user(context, tokenizer) + _ITEM_MARK),
+            ]
+        )
+        before, _, after = rendered.partition(_ITEM_MARK)
+        prefix = tokenizer.encode(before)
+        segments = [tokenizer.encode(self._item(item_id, tokenizer) + after) for item_id in item_ids]
+        digest = sha256(f"{self._prompt.hash}\n{before}".encode()).hexdigest()[:12]
+        return InterestPrompt(prefix, segments, self._labels(tokenizer), f"{self._prompt.name}:{digest}")
+
+    def _user(self, context: RankingContext, tokenizer: Tokenizer) -> str:
+        config, profile, state = self._config, context.profile, context.state
+        named = {polarity: [m.item_id for m in state.mentions if m.polarity is polarity] for polarity in Polarity}
+        liked = [*named[Polarity.LIKED], *profile.liked]
+        disliked = [*named[Polarity.DISLIKED], *profile.disliked]
+        shown = set(liked[: config.named]) | set(disliked[: config.named])
+        recent = [h.item_id for h in reversed(profile.history) if h.signal > 0 and h.item_id not in shown]
+        return self._prompt.render(
+            "user",
+            domain=self._catalogue.domain,
+            liked=self._lines(liked[: config.named], tokenizer),
+            disliked=self._lines(disliked[: config.named], tokenizer),
+            recent=self._lines(recent[: config.history], tokenizer),
+            wishes=[tokenizer.escape(wish(c)) for c in state.constraints],
+            message=tokenizer.escape(
+                " ".join(context.message.replace(_ITEM_MARK, " ").split())[: config.message_chars]
+            ),
+        )
+
+    def _lines(self, item_ids: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+        return [self._describe(item_id, tokenizer) for item_id in item_ids if item_id in self._catalogue]
+
+    def _item(self, item_id: str, tokenizer: Tokenizer) -> str:
+        return self._prompt.render("item", domain=self._catalogue.domain, item=self._describe(item_id, tokenizer))
+
+    def _describe(self, item_id: str, tokenizer: Tokenizer) -> str:
+        described = self._catalogue.describe(self._catalogue[item_id])
+        return tokenizer.escape(" ".join(described.replace(_ITEM_MARK, " ").split()))
+
+    def _labels(self, tokenizer: Tokenizer) -> Labels:
+        ids = {}
+        for name in ("yes", "no"):
+            tokens = tokenizer.encode(self._prompt.labels[name])
+            if len(tokens) != 1:
+                raise PromptError(
+                    f"{self._prompt.name}: label {name} = {self._prompt.labels[name]!r} is {len(tokens)} tokens "
+                    "for this model; choose a word that is one token"
+                )
+            ids[name] = tokens[0]
+        return Labels(yes=ids["yes"], no=ids["no"])
+
+
+def wish(constraint: Constraint) -> str:
+    """A constraint in words a model reads: "genre: Comedy", "not genre: Horror", "year >= 1990"."""
+    value = f"{constraint.value:g}" if isinstance(constraint.value, float) else constraint.value
+    if constraint.op in ("include", "exclude"):
+        negated = constraint.op == "exclude" or constraint.strength == "avoid"
+        return f"{'not ' if negated else ''}{constraint.facet}: {value}"
+    return f"{constraint.facet} {constraint.op} {value}"

@@ -1,0 +1,70 @@
+"""Owns the slate: orders candidates by the blend of retrieval and LLM interest, degrading when the LLM fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from convrec.data.catalogue import Catalogue
+from convrec.errors import EngineError
+from convrec.ranking.base import RankingContext
+from convrec.ranking.blend import Blend
+from convrec.ranking.interest import Interest
+from convrec.types import Candidate, Recommendation, ScoredCandidate, Slate
+
+
+class BlendRanker:
+    """The Ranker that the service uses.
+
+    Args:
+        interest: Scores items with the LLM.
+        blend: Weights of retrieval and LLM.
+        catalogue: Where the items of the slate come from.
+        timeout_s: Seconds after which the slate is retrieval's own.
+        adapter: Adapter version that scores; None is the base model.
+    """
+
+    def __init__(
+        self, interest: Interest, blend: Blend, catalogue: Catalogue, timeout_s: float, adapter: str | None = None
+    ) -> None:
+        self._interest = interest
+        self._blend = blend
+        self._catalogue = catalogue
+        self._timeout_s = timeout_s
+        self.adapter = adapter
+
+    async def rank(self, context: RankingContext, candidates: Sequence[Candidate], k: int) -> Slate:
+        """The k best candidates as a slate without evidence; ties go to the better retrieved."""
+        values: Sequence[float | None]
+        prompt_hash, reason = "", ""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                ids = [c.item_id for c in candidates]
+                values, prompt_hash = await self._interest.score(context, ids, self.adapter)
+        except (EngineError, TimeoutError) as error:
+            values = [None] * len(candidates)
+            reason = str(error) or f"the language model did not answer within {self._timeout_s:g} s"
+        scored = sorted(
+            (
+                ScoredCandidate(c.item_id, c.score, f, self._blend.score(c.score, f))
+                for c, f in zip(candidates, values, strict=True)
+            ),
+            key=lambda s: -s.score,
+        )
+        return Slate(
+            recommendations=tuple(self._recommend(s, rank) for rank, s in enumerate(scored[:k], start=1)),
+            scored=tuple(scored),
+            degraded=bool(reason),
+            reason=reason,
+            prompt_hash=prompt_hash,
+        )
+
+    def _recommend(self, scored: ScoredCandidate, rank: int) -> Recommendation:
+        return Recommendation(
+            item=self._catalogue[scored.item_id],
+            rank=rank,
+            score=scored.score,
+            match=self._blend.match(scored.score),
+            interest=scored.interest,
+            retrieval=scored.retrieval,
+        )

@@ -1,0 +1,312 @@
+"""The one place where the stages of a turn are composed. Owns no stage, no prompt and no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from convrec.data.catalogue import Catalogue
+from convrec.dialogue.evidence import EvidenceFinder
+from convrec.dialogue.reply import ReplyWriter
+from convrec.dialogue.state import replay, retrieval_query, update
+from convrec.dialogue.understanding import Understanding
+from convrec.engine.base import Engine
+from convrec.errors import NotFoundError
+from convrec.ledger.ledger import Ledger
+from convrec.ledger.profile import beliefs, build_profile
+from convrec.ranking.base import RankingContext
+from convrec.ranking.ranker import BlendRanker
+from convrec.retrieval.base import Retriever
+from convrec.types import (
+    Belief,
+    Constraint,
+    FeedbackEvent,
+    FeedbackType,
+    ImpressionEvent,
+    Intent,
+    IntentKind,
+    Polarity,
+    Profile,
+    ReplyEvent,
+    RetrievalQuery,
+    SessionState,
+    Slate,
+    TurnEvent,
+)
+
+_SAID = {
+    Polarity.LIKED: FeedbackType.LIKE,
+    Polarity.DISLIKED: FeedbackType.DISLIKE,
+    Polarity.SEEN: FeedbackType.SEEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One message of a person.
+
+    Args:
+        session_id: An earlier session of the ledger, or a new id; None starts a session.
+        prior: Earlier messages of this person that a stateless client sends along, oldest first; read only when
+            the ledger knows no turn of the session.
+        k: Length of the slate; the message's own wish or the default where None.
+    """
+
+    user_id: str
+    message: str
+    session_id: str | None = None
+    prior: tuple[str, ...] = ()
+    k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlateReady:
+    """The slate of a turn, its impression already in the ledger; sent before any prose."""
+
+    user_id: str
+    session_id: str | None
+    turn_id: str | None
+    impression_id: str
+    intent: Intent
+    state: SessionState
+    slate: Slate
+    engine: str
+    adapter: str | None
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    """A piece of the prose."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDone:
+    """The end of a turn; tokens are those of the message and of the prose, latency_s is the whole turn."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+
+
+ChatEvent = SlateReady | ReplyDelta | TurnDone
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendRequest:
+    """A slate without a conversation.
+
+    Args:
+        query: Words, understood like a message; "" asks from the profile alone.
+        constraints: Wishes on facets beside those of the words.
+        exclude: item_ids that must not come.
+    """
+
+    user_id: str
+    k: int | None = None
+    query: str = ""
+    constraints: tuple[Constraint, ...] = ()
+    exclude: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """What the system knows and believes about a user."""
+
+    profile: Profile
+    beliefs: tuple[Belief, ...]
+
+
+class Recommender:
+    """Answers turns, takes feedback, tells what it believes.
+
+    Args:
+        catalogue, ledger, retriever, ranker, engine: The collaborators of the stages.
+        understanding, evidence, writer: The dialogue's.
+        candidates: How many items are retrieved for the LLM to score.
+        k: Default length of a slate.
+        clock: Seconds since the epoch, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        retriever: Retriever,
+        ranker: BlendRanker,
+        engine: Engine,
+        understanding: Understanding,
+        evidence: EvidenceFinder,
+        writer: ReplyWriter,
+        candidates: int,
+        k: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.catalogue = catalogue
+        self.ledger = ledger
+        self.engine = engine
+        self._retriever = retriever
+        self._ranker = ranker
+        self._understanding = understanding
+        self._evidence = evidence
+        self._writer = writer
+        self._candidates = candidates
+        self._k = k
+        self._clock = clock
+
+    async def chat(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Answer one message: first the slate, then the prose, then the end.
+
+        Raises:
+            LedgerError: The turn or the impression could not be made durable; nothing was answered.
+            IndexUnavailableError: Retrieval is impossible.
+        """
+        started = time.monotonic()
+        session_id, turn_id = request.session_id or _new_id("ses"), _new_id("turn")
+        state = await self._session(request)
+        intent = self._understanding.understand(request.message, state)
+        state = update(state, intent)
+        await self._append_turn(
+            TurnEvent(turn_id, request.user_id, session_id, self._clock(), request.message, intent)
+        )
+        profile = await self._profile(request.user_id)
+        k = request.k or state.k or self._k
+        slate = await self._slate(profile, state, request.message, retrieval_query(state, profile), k)
+        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
+        yield ready
+        text = ""
+        async for piece in self._writer.write(request.message, intent, state, slate):
+            text += piece
+            yield ReplyDelta(piece)
+        done = time.monotonic() - started
+        await asyncio.to_thread(
+            self.ledger.append,
+            ReplyEvent(_new_id("rep"), request.user_id, session_id, turn_id, self._clock(), text, done),
+        )
+        count = self.engine.tokenizer.encode
+        yield TurnDone(len(count(request.message)), len(count(text)), done)
+
+    async def recommend(self, request: RecommendRequest) -> SlateReady:
+        """A slate without a conversation; its impression is in the ledger when this returns."""
+        started = time.monotonic()
+        intent = self._understanding.understand(request.query, SessionState())
+        intent = replace(intent, constraints=intent.constraints + request.constraints)
+        state = update(SessionState(), intent)
+        profile = await self._profile(request.user_id)
+        query = retrieval_query(state, profile)
+        query = replace(query, exclude=query.exclude | request.exclude)
+        slate = await self._slate(profile, state, request.query, query, request.k or state.k or self._k)
+        return await self._show(request.user_id, None, None, intent, state, slate, started)
+
+    async def record_feedback(self, event: FeedbackEvent) -> bool:
+        """Append a feedback event; it is durable when this returns, and the next turn sees it.
+
+        Returns:
+            False when the same event was already there.
+
+        Raises:
+            NotFoundError: The item is not in the catalogue.
+            EventConflictError: Another event has this event_id.
+            LedgerError: The event lacks what its type needs, or could not be stored.
+        """
+        if event.item_id is not None and event.item_id not in self.catalogue:
+            raise NotFoundError(f"no item {event.item_id!r} in the catalogue; ingest it first")
+        return await asyncio.to_thread(self.ledger.append, event)
+
+    async def user(self, user_id: str) -> UserView:
+        """What is known and believed about a user; an unknown user has an empty profile."""
+        profile = await self._profile(user_id)
+        return UserView(profile, beliefs(profile, self.catalogue, self.catalogue.facets))
+
+    async def _session(self, request: ChatRequest) -> SessionState:
+        turns = ()
+        if request.session_id is not None:
+            turns = await asyncio.to_thread(self.ledger.turns, request.session_id)
+        if turns:
+            return replay(turn.intent for turn in turns if turn.user_id == request.user_id)
+        state = SessionState()
+        for message in request.prior:
+            state = update(state, self._understanding.understand(message, state))
+        return state
+
+    async def _profile(self, user_id: str) -> Profile:
+        events = await asyncio.to_thread(self.ledger.feedback, user_id)
+        return build_profile(user_id, events, self.catalogue.domain.rating_scale)
+
+    async def _append_turn(self, turn: TurnEvent) -> None:
+        """Store the turn and, when the message itself was feedback ("I hated X"), those events with it."""
+        said: list[FeedbackEvent] = []
+        if turn.intent.kind is IntentKind.FEEDBACK:
+            said = [
+                FeedbackEvent(
+                    f"{turn.event_id}:{mention.item_id}",
+                    turn.user_id,
+                    _SAID[mention.polarity],
+                    turn.timestamp,
+                    mention.item_id,
+                    session_id=turn.session_id,
+                )
+                for mention in turn.intent.mentions
+                if mention.polarity in _SAID
+            ]
+        await asyncio.to_thread(self.ledger.append_many, [turn, *said])
+
+    async def _slate(
+        self, profile: Profile, state: SessionState, message: str, query: RetrievalQuery, k: int
+    ) -> Slate:
+        candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self._candidates, k))
+        slate = await self._ranker.rank(RankingContext(profile, state, message), candidates, k)
+        explained = [replace(r, evidence=self._evidence.explain(r, state, profile)) for r in slate.recommendations]
+        return replace(slate, recommendations=tuple(explained))
+
+    async def _show(
+        self,
+        user_id: str,
+        session_id: str | None,
+        turn_id: str | None,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        started: float,
+    ) -> SlateReady:
+        """Append the impression, then hand the slate out."""
+        impression_id, latency_s = _new_id("imp"), time.monotonic() - started
+        await asyncio.to_thread(
+            self.ledger.append,
+            ImpressionEvent(
+                event_id=impression_id,
+                user_id=user_id,
+                session_id=session_id,
+                turn_id=turn_id,
+                timestamp=self._clock(),
+                slate=tuple(r.item.item_id for r in slate.recommendations),
+                candidates=slate.scored,
+                prompt_hash=slate.prompt_hash,
+                engine=self.engine.name,
+                adapter=self._ranker.adapter,
+                degraded=slate.degraded,
+                latency_s=latency_s,
+            ),
+        )
+        return SlateReady(
+            user_id,
+            session_id,
+            turn_id,
+            impression_id,
+            intent,
+            state,
+            slate,
+            self.engine.name,
+            self._ranker.adapter,
+            latency_s,
+        )
+
+
+def _new_id(kind: str) -> str:
+    return f"{kind}-{uuid4().hex}"
