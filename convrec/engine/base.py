@@ -50,7 +50,10 @@ class Sampling:
         seed: Fixes sampling.
         stop: Strings that end generation; not part of the output.
         grammar: EBNF (xgrammar's GBNF dialect, rule `root`) that the output must match.
-        schema: JSON schema that the output must match; excludes `grammar`.
+        schema: JSON schema that the output must match, without optional white space; excludes `grammar`.
+
+    Raises:
+        ValueError: max_tokens is below 1, temperature negative, or both grammar and schema are given.
     """
 
     max_tokens: int
@@ -59,6 +62,27 @@ class Sampling:
     stop: tuple[str, ...] = ()
     grammar: str | None = None
     schema: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1 or self.temperature < 0:
+            raise ValueError(
+                f"max_tokens {self.max_tokens} must be at least 1, temperature {self.temperature} not negative"
+            )
+        if self.grammar is not None and self.schema is not None:
+            raise ValueError("give a grammar or a schema, not both")
+
+
+def require_tokens(prefix: Sequence[int], segments: Sequence[Sequence[int]] = ()) -> None:
+    """Reject what no model can read: nothing. Every engine calls it first.
+
+    Raises:
+        ValueError: The prefix or a segment has no tokens.
+    """
+    if not prefix:
+        raise ValueError("the prompt has no tokens")
+    for position, segment in enumerate(segments):
+        if not segment:
+            raise ValueError(f"segment {position} has no tokens")
 
 
 class Tokenizer(Protocol):
@@ -88,7 +112,7 @@ class Engine(Protocol):
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the served model."""
+        """The tokenizer of the served model; EngineUnavailableError before `start`."""
         ...
 
     async def start(self) -> None:
@@ -124,9 +148,11 @@ class Engine(Protocol):
             One float in [0, 1] per segment.
 
         Raises:
+            EngineError: It refused the request (a prompt longer than the model reads).
             EngineUnavailableError: The engine is down or full.
             EngineTimeoutError: It took too long.
             NotFoundError: The adapter is not loaded.
+            ValueError: The prefix or a segment is empty.
         """
         ...
 
@@ -140,11 +166,15 @@ class Engine(Protocol):
         ...
 
     async def load_adapter(self, ref: AdapterRef) -> None:
-        """Make an adapter usable by its name; loading the same ref again does nothing."""
+        """Make an adapter usable by its name; loading the same ref again does nothing.
+
+        Raises:
+            EngineError: It cannot be read or does not fit the model, or the name stands for another path.
+        """
         ...
 
     async def unload_adapter(self, name: str) -> None:
-        """Forget an adapter; a name that is not loaded raises NotFoundError."""
+        """Forget an adapter; running requests finish on it. A name that is not loaded raises NotFoundError."""
         ...
 
     async def health(self) -> Health:

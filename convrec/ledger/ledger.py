@@ -1,4 +1,4 @@
-"""The Ledger: append-only, durable, idempotent by event_id. Owns what was said, shown and done; judges none of it."""
+"""The Ledger: append-only, durable, idempotent by event_id. Owns the events' storage and judges none of them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, Row, UnaryExpression, func, select
+from sqlalchemy import ColumnElement, Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql.dml import ReturningInsert
 
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
 from convrec.ledger.schema import EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
 from convrec.types import Event, FeedbackEvent, ImpressionEvent, TurnEvent
 
 _EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent)
-_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _LOOKUP = 1000
 _COLUMNS = (EVENTS.c.kind, EVENTS.c.timestamp, EVENTS.c.body)
 
@@ -35,10 +35,7 @@ class Ledger:
     """
 
     def __init__(self, database: Engine) -> None:
-        if database.dialect.name not in _INSERTS:
-            raise LedgerError(f"no ledger on {database.dialect.name}; give a sqlite: or postgresql: URL")
-        insert = _INSERTS[database.dialect.name](EVENTS)
-        self._insert = insert.on_conflict_do_nothing(index_elements=["event_id"]).returning(EVENTS.c.event_id)
+        self._insert = _insert_new(database.dialect.name)
         self._database = database
         with _trouble("open"), database.begin() as connection:
             # Not create_all: it skips the indexes of a table whose creation was cut short.
@@ -130,20 +127,20 @@ class Ledger:
 
     def users(self, limit: int = 100) -> tuple[tuple[str, int], ...]:
         """user_ids with the number of their feedback events, most active first, ties by user_id."""
-        n = func.count()
-        query = select(EVENTS.c.user_id, n).where(EVENTS.c.kind == FEEDBACK).group_by(EVENTS.c.user_id)
-        query = query.order_by(n.desc(), EVENTS.c.user_id).limit(limit)
+        count = func.count()
+        query = select(EVENTS.c.user_id, count).where(EVENTS.c.kind == FEEDBACK).group_by(EVENTS.c.user_id)
+        query = query.order_by(count.desc(), EVENTS.c.user_id).limit(limit)
         with _trouble("read"), self._database.connect() as connection:
-            return tuple((user_id, count) for user_id, count in connection.execute(query))
+            return tuple((user_id, int(n)) for user_id, n in connection.execute(query))
 
     def counts(self) -> dict[str, int]:
         """Events per kind; a kind without events is left out."""
         query = select(EVENTS.c.kind, func.count()).group_by(EVENTS.c.kind)
         with _trouble("read"), self._database.connect() as connection:
-            return {kind: count for kind, count in connection.execute(query)}
+            return {kind: int(n) for kind, n in connection.execute(query)}
 
     def position(self) -> int:
-        """The highest seq; 0 for an empty ledger. It grows with every append and never otherwise.
+        """The highest seq; 0 for an empty ledger. It grows with every event stored and never otherwise.
 
         With PostgreSQL a transaction that commits late may add events below it.
         """
@@ -159,8 +156,23 @@ class Ledger:
     ) -> tuple[_EventT, ...]:
         query = select(*_COLUMNS).where(*where).order_by(*order).limit(limit)
         with _trouble("read"), self._database.connect() as connection:
-            rows: Sequence[Row[tuple[str, float, str]]] = connection.execute(query).all()
+            rows = connection.execute(query).all()
         return tuple(event for event in (from_row(*row) for row in rows) if isinstance(event, kind))
+
+
+def _insert_new(dialect: str) -> ReturningInsert[str]:
+    """INSERT that skips the event_ids already there and returns the others."""
+    if dialect == "sqlite":
+        return (
+            sqlite.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"]).returning(EVENTS.c.event_id)
+        )
+    if dialect == "postgresql":
+        return (
+            postgresql.insert(EVENTS)
+            .on_conflict_do_nothing(index_elements=["event_id"])
+            .returning(EVENTS.c.event_id)
+        )
+    raise LedgerError(f"no ledger on {dialect}; give a sqlite: or postgresql: URL")
 
 
 def _conflict(event_id: str) -> EventConflictError:

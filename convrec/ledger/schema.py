@@ -46,9 +46,10 @@ EVENTS = Table(
     Column("type", Text),
     Column("timestamp", Double, nullable=False),
     Column("body", Text, nullable=False),
-    Index("events_user_id", "user_id"),
-    Index("events_session_id", "session_id"),
-    Index("events_kind_timestamp", "kind", "timestamp"),
+    # Every read finds its rows in order here; with user_id alone, SQLite walked all feedback for one user's.
+    Index("events_user", "user_id", "kind", "timestamp"),
+    Index("events_session", "session_id", "kind", "seq"),
+    Index("events_kind", "kind", "timestamp"),
     sqlite_autoincrement=True,
 )
 

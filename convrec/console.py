@@ -1,0 +1,61 @@
+"""What the command line prints: steps with progress bars and durations, slates, tables. Decides nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from convrec.service.doctor import Check
+from convrec.service.schemas import SlateView
+from convrec.service.steps import Progress as StepProgress
+
+_SIGN = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}
+
+
+class ConsoleSteps:
+    """Steps on a terminal: a bar while one runs, then a line with how long it took. Plain lines where piped."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[StepProgress]:
+        """A bar that follows the fraction given to it; its line stays."""
+        started = time.monotonic()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[what]}"))
+        with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bar:
+            task = bar.add_task(title, total=None, what="")
+            try:
+                yield lambda fraction, what: bar.update(task, total=1.0, completed=fraction, what=escape(what))
+            except BaseException:
+                self._console.print(f"{_SIGN[False]} {title}")
+                raise
+        self._console.print(f"{_SIGN[True]} {title} [dim]{time.monotonic() - started:.1f} s[/dim]")
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        self._console.print(f"[yellow]·[/yellow] {escape(text)}")
+
+
+def print_slate(console: Console, slate: SlateView) -> None:
+    """A slate as a table."""
+    table = Table("#", "title", "match", "why", box=None, pad_edge=False, header_style="dim")
+    for entry in slate.recommendations:
+        table.add_row(str(entry.rank), escape(entry.title), f"{entry.match:.0%}", f"[dim]{escape(entry.why)}[/dim]")
+    console.print(table)
+    if slate.degraded:
+        console.print(f"[yellow]retrieval only:[/yellow] {escape(slate.reason)}")
+
+
+def print_checks(console: Console, checks: Sequence[Check]) -> None:
+    """What doctor found, one line each, with what to do where something is wrong."""
+    for check in checks:
+        console.print(f"{_SIGN[check.ok]} [bold]{escape(check.name)}[/bold]  {escape(check.detail)}")
+        if check.fix:
+            console.print(f"    → {escape(check.fix)}")

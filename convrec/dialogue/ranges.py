@@ -1,0 +1,275 @@
+"""Owns the wishes on range facets in a message: numbers, decades, intervals and words like "newer".
+
+A number has no unit here, so it belongs to a facet only when the facet is named, owns the comparing word, or is the
+only one whose values in the catalogue make the number plausible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from convrec.data.catalogue import Catalogue
+from convrec.dialogue.facets import Reading, before, is_negated
+from convrec.dialogue.language import Token, stem, words
+from convrec.dialogue.linking import Link
+from convrec.types import Constraint, Facet, FacetType, Op, Strength
+
+_DECADE = re.compile(r"(?:(?P<century>1[0-9]|20))?(?P<ten>[0-9]0)s")
+_NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,4})?")
+_DECADES = {
+    "twenties": 20, "thirties": 30, "forties": 40, "fifties": 50, "sixties": 60, "seventies": 70, "eighties": 80,
+    "nineties": 90, "noughties": 0,
+}  # fmt: skip
+_BEFORE: Mapping[tuple[str, ...], Op | None] = {
+    ("at", "least"): ">=", ("minimum",): ">=", ("min",): ">=", ("since",): ">=",
+    ("after",): ">", ("over",): ">", ("above",): ">", ("more", "than"): ">", ("later", "than"): ">", ("post",): ">",
+    ("at", "most"): "<=", ("maximum",): "<=", ("max",): "<=", ("up", "to"): "<=", ("until",): "<=", ("till",): "<=",
+    ("before",): "<", ("under",): "<", ("below",): "<", ("less", "than"): "<", ("earlier", "than"): "<",
+    ("prior", "to"): "<", ("pre",): "<",
+    ("from",): None, ("in",): None, ("of",): None, ("around",): None, ("about",): None, ("between",): None,
+}  # fmt: skip
+_AFTER: Mapping[str, Op] = {
+    "later": ">=", "more": ">=", "above": ">=", "up": ">=", "over": ">=", "onwards": ">=", "onward": ">=", "on": ">=",
+    "earlier": "<=", "less": "<=", "below": "<=", "under": "<=",
+}  # fmt: skip
+_OPPOSITE: Mapping[Op, Op] = {">=": "<", "<=": ">", ">": "<=", "<": ">="}
+_FILLERS = frozenset("the a an early mid late year years of about around only".split())
+_SOFT = frozenset("maybe perhaps preferably ideally around about roughly possibly".split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What the catalogue says of a range facet: bounds and thirds of its values, and whether all are integers."""
+
+    facet: Facet
+    low: float
+    high: float
+    lower_third: float
+    upper_third: float
+    integral: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A number or a decade in a message: the interval it stands for, and its tokens."""
+
+    low: float
+    high: float
+    first: int
+    last: int
+
+
+class RangeReader:
+    """Reads range facets.
+
+    Args:
+        catalogue: Its range facets and the values that occur.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._scales: list[_Scale] = []
+        self._directions: dict[tuple[str, ...], tuple[_Scale, bool]] = {}
+        for facet in catalogue.facets:
+            if facet.type is not FacetType.RANGE or not (values := _values(catalogue, facet.name)):
+                continue
+            scale = _Scale(
+                facet,
+                low=values[0],
+                high=values[-1],
+                lower_third=values[len(values) // 3],
+                upper_third=values[len(values) * 2 // 3],
+                integral=all(value.is_integer() for value in values),
+            )
+            self._scales.append(scale)
+            for upward, said in ((True, facet.more), (False, facet.less)):
+                for phrase in said:
+                    self._directions[words(phrase)] = (scale, upward)
+        self._longest = max((len(phrase) for phrase in self._directions), default=0)
+
+    def read(self, tokens: Sequence[Token], taken: Collection[int], links: Sequence[Link]) -> tuple[Reading, ...]:
+        """The wishes in a message, in order.
+
+        Args:
+            taken: Tokens that already mean something else (titles, the length asked for).
+            links: Titles found; "older than Alien" compares with the item's own value.
+        """
+        if not self._scales:
+            return ()
+        readings: list[Reading] = []
+        spans = self._spans(tokens, taken)
+        while spans:
+            pair = len(spans) > 1 and self._is_interval(spans[0], spans[1], tokens)
+            readings += self._bounded(spans[: 2 if pair else 1], tokens)
+            spans = spans[2 if pair else 1 :]
+        # A later bound on the same side replaces an earlier one, so that no message contradicts itself.
+        readings = list({(r.constraint.facet, r.constraint.op[0]): r for r in readings}.values())
+        used = set(taken) | {i for reading in readings for i in range(reading.first, reading.last)}
+        explicit = {reading.constraint.facet for reading in readings}
+        readings += self._compared(tokens, used, links, explicit)
+        return tuple(readings)
+
+    # --- numbers -----------------------------------------------------------------------------------------
+
+    def _spans(self, tokens: Sequence[Token], taken: Collection[int]) -> list[_Span]:
+        spans: list[_Span] = []
+        for i, token in enumerate(tokens):
+            if i in taken:
+                continue
+            if decade := self._decade(token.word):
+                early = 4 if i and tokens[i - 1].word == "early" else 9
+                late = 5 if i and tokens[i - 1].word == "late" else 0
+                spans.append(_Span(decade + late, decade + early, i, i + 1))
+            elif _NUMBER.fullmatch(token.word):
+                spans.append(_Span(float(token.word), float(token.word), i, i + 1))
+        return spans
+
+    def _decade(self, word: str) -> float | None:
+        """The first year of "1990s", "90s" or "nineties", in the century that the catalogue knows."""
+        match = _DECADE.fullmatch(word)
+        if match and match["century"]:
+            return float(match["century"] + match["ten"])
+        ten = int(match["ten"]) if match else _DECADES.get(word)
+        if ten is None:
+            return None
+        for scale in self._scales:
+            for century in (1900, 2000, 1800):
+                if scale.integral and scale.low <= century + ten + 9 and century + ten <= scale.high:
+                    return float(century + ten)
+        return None
+
+    def _is_interval(self, one: _Span, two: _Span, tokens: Sequence[Token]) -> bool:
+        """ "1980-1990", "1980 to 1990", "between 1980 and 1990"; "80s or 90s" is the stretch of both."""
+        between = [token.word for token in tokens[one.last : two.first] if token.word not in _FILLERS]
+        if (one.low < 100) != (two.low < 100):
+            return False
+        if not between:
+            return any(mark in tokens[two.first].gap for mark in "-–—,")
+        return between in (["to"], ["until"], ["till"], ["and"], ["or"])
+
+    def _bounded(self, spans: Sequence[_Span], tokens: Sequence[Token]) -> list[Reading]:
+        """The constraints of one number, or of the two ends of an interval."""
+        low, high = min(span.low for span in spans), max(span.high for span in spans)
+        first, last = spans[0].first, spans[-1].last
+        while first and tokens[first - 1].word in _FILLERS and tokens[first - 1].clause == tokens[first].clause:
+            first -= 1
+        cue_first, op, owner = self._cue(tokens, first)
+        named = self._named(tokens, cue_first, last) or owner
+        last, trailing, follower = self._trailing(tokens, last)
+        op, named = op or trailing, named or follower
+        scale = named or self._plausible(low, high, cued=op is not None or len(spans) > 1)
+        if scale is None:
+            return []
+        negated = is_negated(tokens, cue_first, ())
+        around = {token.word for token in (*before(tokens, cue_first, ()), *tokens[cue_first : spans[0].first])}
+        strength: Strength = "prefer" if _SOFT & around else "must"
+        if op is None and tokens[cue_first].word == "from" and len(spans) == 1 and not scale.integral:
+            op = ">="
+        bounds: list[tuple[Op, float]]
+        if op is None:
+            if negated:
+                return []  # the outside of an interval is no constraint that an item could be held to
+            bounds = [(">=", low), ("<=", high)]
+        else:
+            bounds = [(op, low if op in (">=", "<") else high)]
+            if negated:
+                bounds = [(_OPPOSITE[op], bounds[0][1])]
+        return [Reading(Constraint(scale.facet.name, o, value, strength), cue_first, last) for o, value in bounds]
+
+    def _cue(self, tokens: Sequence[Token], first: int) -> tuple[int, Op | None, _Scale | None]:
+        """Where the phrase around a number begins, the comparison it makes, and the facet that owns its words."""
+        said = [token.word for token in tokens[max(0, first - 4) : first]]
+        if said and said[-1] == "than":
+            for length in range(min(self._longest, len(said) - 1), 0, -1):
+                direction = self._directions.get(tuple(said[-1 - length : -1]))
+                if direction:
+                    return first - length - 1, ">" if direction[1] else "<", direction[0]
+        for length in (2, 1):
+            phrase = tuple(said[-length:])
+            if len(phrase) == length and phrase in _BEFORE:
+                return first - length, _BEFORE[phrase], None
+        return first, None, None
+
+    def _trailing(self, tokens: Sequence[Token], last: int) -> tuple[int, Op | None, _Scale | None]:
+        """ "1990 or newer", "1990 onwards": where the phrase ends, its comparison, the facet that owns its words."""
+        said = [token.word for token in tokens[last : last + 4]]
+        joined = said[:1] in (["or"], ["and"])
+        for length in range(self._longest if joined else 0, 0, -1):
+            direction = self._directions.get(tuple(said[1 : 1 + length]))
+            if direction:
+                return last + 1 + length, ">=" if direction[1] else "<=", direction[0]
+        word = said[joined] if len(said) > joined else ""
+        if word in _AFTER and (joined or word.startswith("on")) and "," not in tokens[last].gap:
+            return last + 1 + joined, _AFTER[word], None
+        return last, None, None
+
+    def _named(self, tokens: Sequence[Token], first: int, last: int) -> _Scale | None:
+        """The range facet whose name stands beside a number ("price under 20")."""
+        near = {stem(token.word) for token in (*tokens[max(0, first - 2) : first], *tokens[last : last + 1])}
+        near |= {stem(token.word) for token in tokens[first:last]}
+        return next((s for s in self._scales if near.issuperset(map(stem, words(s.facet.name)))), None)
+
+    def _plausible(self, low: float, high: float, cued: bool) -> _Scale | None:
+        """The one facet that a number fits: near its values with a comparison, among them (and 3 digits) without."""
+        if not cued and high < 100:
+            return None
+        for reach in (0.0, 0.5) if cued else (0.0,):
+            fitting = [
+                s for s in self._scales
+                if s.low - reach * (s.high - s.low) <= high and low <= s.high + reach * (s.high - s.low)
+            ]  # fmt: skip
+            if fitting:
+                return fitting[0] if len(fitting) == 1 else None
+        return None
+
+    # --- words -------------------------------------------------------------------------------------------
+
+    def _compared(
+        self, tokens: Sequence[Token], used: Collection[int], links: Sequence[Link], explicit: Collection[str]
+    ) -> list[Reading]:
+        """ "newer", "nothing old", "older than Alien"."""
+        starts = {link.first: link for link in links}
+        readings: list[Reading] = []
+        i = 0
+        while i < len(tokens):
+            for length in range(min(self._longest, len(tokens) - i), 0, -1):
+                direction = self._directions.get(tuple(token.word for token in tokens[i : i + length]))
+                if direction is None or any(j in used for j in range(i, i + length)):
+                    continue
+                scale, upward = direction
+                last = i + length
+                referent = starts.get(last + 1) if last < len(tokens) and tokens[last].word == "than" else None
+                constraint = self._relative(tokens, i, scale, upward, referent)
+                if constraint and (constraint.strength == "must" or scale.facet.name not in explicit):
+                    readings.append(Reading(constraint, i, last + (referent is not None)))
+                i = last - 1
+                break
+            i += 1
+        return readings
+
+    def _relative(
+        self, tokens: Sequence[Token], first: int, scale: _Scale, upward: bool, referent: Link | None
+    ) -> Constraint | None:
+        said = [token.word for token in before(tokens, first, ())]
+        if referent is not None:
+            values = [v for v in self._catalogue[referent.item_id].values(scale.facet.name) if _is_number(v)]
+            return Constraint(scale.facet.name, ">" if upward else "<", float(values[0]), "must") if values else None
+        if "about" in said[-3:]:
+            return None  # "about an old man" is a topic
+        negated = is_negated(tokens, first, ())
+        bound = scale.upper_third if upward else scale.lower_third
+        if negated and said[-1:] not in (["too"], ["so"], ["very"]):
+            return Constraint(scale.facet.name, "<" if upward else ">", bound, "must")
+        if negated or said[-1:] == ["too"]:
+            return Constraint(scale.facet.name, "<" if upward else ">", bound, "prefer")
+        return Constraint(scale.facet.name, ">=" if upward else "<=", bound, "prefer")
+
+
+def _values(catalogue: Catalogue, attribute: str) -> list[float]:
+    return sorted(float(v) for item in catalogue.values() for v in item.values(attribute) if _is_number(v))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

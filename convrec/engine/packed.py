@@ -1,0 +1,74 @@
+"""Packed sequences: one prefix and many segments that do not see each other, in one row. Owns the layout only.
+
+The layout serves scoring and training alike, so what is trained is what is served. Measured on 2 cores, float32,
+a 135M model, 20 segments of 14 tokens after a prefix of 200 that is already computed: 0.36 s packed, 0.41 s as a
+batch of 20 rows (which also copies the prefix 20 times and pads unequal segments); equal to 2e-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a causal model is given. T: tokens computed now; S: tokens attended to; C: segments.
+
+    Args:
+        ids_T: int64 token ids: the rest of the prefix, then the segments.
+        positions_T: int64; every segment continues where the prefix ended.
+        mask_T_S: bool, True where a token may look; S = T + the prefix tokens that were computed before.
+        last_C: int64 index in T of each segment's last token.
+    """
+
+    ids_T: Tensor
+    positions_T: Tensor
+    mask_T_S: Tensor
+    last_C: Tensor
+
+
+def pack(prefix: Sequence[int], segments: Sequence[Sequence[int]], computed: int = 0) -> Packed:
+    """Lay out a prefix and its segments; a segment's token sees the prefix and its own segment up to itself.
+
+    Args:
+        prefix: Token ids shared by all.
+        segments: Token ids of each, non-empty.
+        computed: First prefix tokens whose keys and values a cache already holds.
+    """
+    import torch
+
+    rest = len(prefix) - computed
+    lengths = torch.tensor([len(segment) for segment in segments])
+    owner_T = torch.cat([torch.full((rest,), -1), torch.repeat_interleave(torch.arange(len(segments)), lengths)])
+    positions = [*range(computed, len(prefix))]
+    for segment in segments:
+        positions.extend(range(len(prefix), len(prefix) + len(segment)))
+    causal_T_T = torch.ones(len(positions), len(positions), dtype=torch.bool).tril()
+    visible_T_T = (owner_T[:, None] == owner_T[None, :]) | (owner_T == -1)[None, :]
+    cached_T_P = torch.ones(len(positions), computed, dtype=torch.bool)
+    return Packed(
+        ids_T=torch.tensor([*prefix[computed:], *(token for segment in segments for token in segment)]),
+        positions_T=torch.tensor(positions),
+        mask_T_S=torch.cat([cached_T_P, causal_T_T & visible_T_T], dim=1),
+        last_C=rest + lengths.cumsum(0) - 1,
+    )
+
+
+def chunks(segments: Sequence[Sequence[int]], max_tokens: int) -> Iterator[Sequence[Sequence[int]]]:
+    """Consecutive runs of segments of at most max_tokens together (a longer segment is a run of its own).
+
+    Attention in a pack grows with the square of its tokens, though segments do not see each other.
+    """
+    start = total = 0
+    for position, segment in enumerate(segments):
+        if position > start and total + len(segment) > max_tokens:
+            yield segments[start:position]
+            start, total = position, 0
+        total += len(segment)
+    if start < len(segments):
+        yield segments[start:]

@@ -1,0 +1,68 @@
+"""TextStream: turns generated token ids into text pieces as they come. Owns no model and no sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convrec.engine.base import Tokenizer
+
+_INCOMPLETE = "\ufffd"
+"""What a decoder shows for a character whose bytes are not all there yet."""
+
+
+class TextStream:
+    """Incremental detokenisation: no piece holds part of a character or any part of a stop string.
+
+    Args:
+        tokenizer: Decodes ids.
+        stop: Strings that end the text; they are not part of it.
+
+    Attributes:
+        stopped: A stop string was met; nothing more comes out.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+        self.stopped = False
+        self._decode = tokenizer.decode
+        self._stop = tuple(text for text in stop if text)
+        self._ids: list[int] = []
+        # Decoding starts at _start, not at the first new id: the text of a token depends on the one before it.
+        self._start = 0
+        self._read = 0
+        self._held = ""
+
+    def push(self, ids: Sequence[int]) -> str:
+        """The text that became certain with these ids; "" where it hangs on what follows."""
+        if self.stopped:
+            return ""
+        self._ids.extend(ids)
+        before = self._decode(self._ids[self._start : self._read])
+        after = self._decode(self._ids[self._start :])
+        if len(after) <= len(before) or after.endswith(_INCOMPLETE):
+            return ""
+        self._start, self._read = self._read, len(self._ids)
+        return self._release(self._held + after[len(before) :])
+
+    def flush(self) -> str:
+        """What is left at the end of generation, less a character that was cut in the middle."""
+        if self.stopped:
+            return ""
+        before = self._decode(self._ids[self._start : self._read])
+        after = self._decode(self._ids[self._start :]).rstrip(_INCOMPLETE)
+        text = self._release(self._held + after[len(before) :])
+        rest, self._held = self._held, ""
+        return text if self.stopped else text + rest
+
+    def _release(self, text: str) -> str:
+        """Cut at the earliest stop string; hold back an ending that may grow into one."""
+        found = [position for stop in self._stop if (position := text.find(stop)) >= 0]
+        if found:
+            self.stopped, self._held = True, ""
+            return text[: min(found)]
+        longest = max((len(stop) for stop in self._stop), default=1) - 1
+        for length in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-length:]) for stop in self._stop):
+                self._held = text[-length:]
+                return text[:-length]
+        self._held = ""
+        return text

@@ -1,0 +1,176 @@
+"""What feedback says of a user: signals, the profile, beliefs. Pure functions; owns no storage and no clock.
+
+| feedback | signal | opinion | excluded |
+| --- | --- | --- | --- |
+| LIKE, PURCHASE | 1 | liked | yes |
+| RATING, R in [0, 1] on its scale | 0.5 + 0.5 R | liked from R = 0.75 on, disliked up to 0.25 | yes |
+| SEEN | 0.5 | none | yes |
+| CLICK | 0.25 | none | no |
+| DISLIKE, NOT_INTERESTED | -1 | disliked | yes |
+| COMMENT, RETRACTION | none | none | no |
+
+A signal weighs an item as a predictor of the next one, and consuming an item predicts more than its rating does:
+hence a low rating is a weaker positive signal, while the opinion on the item itself is negative.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from math import ceil
+
+from convrec.types import Belief, Facet, FacetType, FeedbackEvent, FeedbackType, HistoryEntry, Item, Profile
+
+_SIGNALS = {
+    FeedbackType.LIKE: 1.0,
+    FeedbackType.PURCHASE: 1.0,
+    FeedbackType.SEEN: 0.5,
+    FeedbackType.CLICK: 0.25,
+    FeedbackType.DISLIKE: -1.0,
+    FeedbackType.NOT_INTERESTED: -1.0,
+}
+# How much a kind of feedback tells of one item: of two on the same item the more telling stands, then the later.
+_TELLING = {FeedbackType.CLICK: 0, FeedbackType.SEEN: 1}
+_OPINION = 2
+
+_BELIEFS = 12
+_LEAST_WEIGHT = 0.05
+# Opinions on nothing in particular that every user is taken to hold besides their own.
+_PSEUDO_OPINIONS = 5
+_QUARTILE_ITEMS = 4
+
+
+def signal(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float | None:
+    """The signal in [-1, 1] of one event for its item (see the module's table); None where it has none.
+
+    Args:
+        event: Any feedback.
+        rating_scale: Lowest and highest rating, lowest < highest; ratings outside are clipped to it.
+    """
+    if event.rating is not None:
+        return 0.5 + 0.5 * _unit(event.rating, rating_scale)
+    return _SIGNALS.get(event.type)
+
+
+def build_profile(user_id: str, events: Iterable[FeedbackEvent], rating_scale: tuple[float, float]) -> Profile:
+    """Fold a user's feedback into a profile.
+
+    A retraction takes back the event that it names, wherever it stands among the events; it must be of the same
+    user, and cannot be taken back itself. Of several events on one item an opinion (like, dislike, not
+    interested, purchase, rating) stands over SEEN, and SEEN over CLICK; among equals the latest stands.
+
+    Args:
+        user_id: Events of other users are passed over.
+        events: By timestamp, or in any order; those of equal timestamps count as given.
+        rating_scale: As for `signal`.
+    """
+    own = sorted((event for event in events if event.user_id == user_id), key=lambda event: event.timestamp)
+    retracted = {event.retracts for event in own if event.type is FeedbackType.RETRACTION}
+    standing: dict[str, FeedbackEvent] = {}
+    comments: list[str] = []
+    for event in own:
+        if event.event_id in retracted:
+            continue
+        if event.type is FeedbackType.COMMENT and event.text is not None:
+            comments.append(event.text)
+        elif event.item_id is not None and signal(event, rating_scale) is not None:
+            earlier = standing.get(event.item_id)
+            if earlier is None or _telling(event) >= _telling(earlier):
+                # Deleted first so that the dictionary keeps the order of the standing events.
+                standing.pop(event.item_id, None)
+                standing[event.item_id] = event
+    opinions = {item_id: _opinion(event, rating_scale) for item_id, event in reversed(standing.items())}
+    return Profile(
+        user_id=user_id,
+        history=tuple(
+            HistoryEntry(item_id, value, event.timestamp)
+            for item_id, event in standing.items()
+            if (value := signal(event, rating_scale)) is not None
+        ),
+        liked=tuple(item_id for item_id, opinion in opinions.items() if opinion > 0),
+        disliked=tuple(item_id for item_id, opinion in opinions.items() if opinion < 0),
+        excluded=frozenset(i for i, event in standing.items() if event.type is not FeedbackType.CLICK),
+        comments=tuple(reversed(comments)),
+    )
+
+
+def beliefs(profile: Profile, items: Mapping[str, Item], facets: Sequence[Facet]) -> tuple[Belief, ...]:
+    """What the profile implies about facet values, strongest first, at most twelve.
+
+    Set facets: weight = liked share - disliked share of the value, each smoothed: n(value) / (n + 5). It is 0 for
+    what a user likes and dislikes equally often, so someone who likes most of what they try is not said to
+    like everything. Range facets: the interval that holds the middle half of the liked values ("1990-1999");
+    weight = liked share (smoothed) - share of the catalogue inside, so an interval no narrower than the
+    catalogue's own is no belief. Weights below 0.05 are left out; clicks and things merely seen imply nothing.
+
+    Args:
+        profile: Whose liked and disliked count; items that are not in `items` are passed over.
+        items: The catalogue by item_id.
+        facets: The domain's.
+
+    Source: the weight is the risk difference of 2 x 2 tables.
+    """
+    liked = [items[item_id] for item_id in profile.liked if item_id in items]
+    disliked = [items[item_id] for item_id in profile.disliked if item_id in items]
+    found: list[Belief] = []
+    for facet in facets:
+        if facet.type is FacetType.SET:
+            found += _set_beliefs(facet.name, liked, disliked)
+        else:
+            found += _range_beliefs(facet.name, liked, items)
+    found = [belief for belief in found if abs(belief.weight) >= _LEAST_WEIGHT]
+    found.sort(key=lambda belief: (-abs(belief.weight), -belief.support, belief.facet, belief.value))
+    return tuple(found[:_BELIEFS])
+
+
+def _unit(rating: float, rating_scale: tuple[float, float]) -> float:
+    lowest, highest = rating_scale
+    return min(max((rating - lowest) / (highest - lowest), 0.0), 1.0)
+
+
+def _telling(event: FeedbackEvent) -> int:
+    return _TELLING.get(event.type, _OPINION)
+
+
+def _opinion(event: FeedbackEvent, rating_scale: tuple[float, float]) -> int:
+    """1 liked, -1 disliked, 0 neither."""
+    if event.rating is not None:
+        unit = _unit(event.rating, rating_scale)
+        return int(unit >= 0.75) - int(unit <= 0.25)
+    value = _SIGNALS[event.type]
+    return int(value == 1) - int(value == -1)
+
+
+def _set_beliefs(facet: str, liked: Sequence[Item], disliked: Sequence[Item]) -> list[Belief]:
+    ups, downs = _value_counts(facet, liked), _value_counts(facet, disliked)
+    return [
+        Belief(facet, value, _share(ups[value], len(liked)) - _share(downs[value], len(disliked)), n)
+        for value, n in (ups + downs).items()
+    ]
+
+
+def _range_beliefs(facet: str, liked: Sequence[Item], items: Mapping[str, Item]) -> list[Belief]:
+    numbers = sorted(_numbers(facet, liked))
+    if len(numbers) < _QUARTILE_ITEMS:
+        return []
+    last = len(numbers) - 1
+    low, high = numbers[last // 4], numbers[ceil(last * 3 / 4)]
+    inside = sum(low <= number <= high for number in numbers)
+    everywhere = _numbers(facet, items.values())
+    usual = sum(low <= number <= high for number in everywhere) / len(everywhere)
+    weight = _share(inside, len(numbers)) - usual
+    return [Belief(facet, f"{low:.10g}-{high:.10g}", weight, inside)] if weight > 0 else []
+
+
+def _share(n: int, total: int) -> float:
+    return n / (total + _PSEUDO_OPINIONS)
+
+
+def _value_counts(facet: str, items: Iterable[Item]) -> Counter[str]:
+    return Counter(chain.from_iterable({str(value) for value in item.values(facet)} for item in items))
+
+
+def _numbers(facet: str, items: Iterable[Item]) -> list[float]:
+    values = chain.from_iterable(item.values(facet) for item in items)
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]

@@ -1,0 +1,310 @@
+"""Owns the index on disk: how it is built, flipped to, opened and checked. It decides nothing about ranking.
+
+    index_dir/ CURRENT                    name of the generation that counts
+               .lock, holder.json         who holds the index (see lock.py)
+               <generation>/ chroma/      text and behaviour vectors
+                             weights.npy  EASE, N x N, memory-mapped
+                             left.npy     left factors, N x F: a history's side of the behaviour vectors
+                             meta.json    what it was built from; item_ids.json, popularity.npy, probe.npy
+
+A generation is complete and on disk before CURRENT names it, and never changes afterwards; whatever CURRENT does
+not name is left over. So kill -9 at any moment leaves the old index or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convrec.data.catalogue import Catalogue
+from convrec.errors import DataError, IndexUnavailableError
+from convrec.retrieval.base import Embedder, Floats
+from convrec.retrieval.behaviour import BehaviourConfig, ease_weights, factorise
+from convrec.retrieval.chroma import ChromaStore
+from convrec.retrieval.lock import Holder as Holder
+from convrec.retrieval.lock import IndexLock
+from convrec.retrieval.lock import index_holder as index_holder
+from convrec.types import FeedbackEvent, FeedbackType
+
+_BATCH = 256
+_SAME_EMBEDDER = 0.99
+_PROBE = "a sentence that tells one embedder from another"
+_NO_INTEREST = frozenset(
+    {FeedbackType.DISLIKE, FeedbackType.NOT_INTERESTED, FeedbackType.COMMENT, FeedbackType.RETRACTION}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMeta:
+    """What an index was built from.
+
+    Args:
+        catalogue_fingerprint: Of the catalogue, see Catalogue.fingerprint.
+        ledger_position: Of the ledger when its events were read.
+        items, users, interactions: Counts; interactions are distinct (user, item) pairs.
+        text_dimension, behaviour_dimension: Of the vectors.
+        config: How behaviour was modelled.
+        built_at: Seconds since the epoch.
+    """
+
+    catalogue_fingerprint: str
+    ledger_position: int
+    items: int
+    users: int
+    interactions: int
+    text_dimension: int
+    behaviour_dimension: int
+    config: BehaviourConfig
+    built_at: float
+
+
+class Index:
+    """An open generation; holds the index's lock until it is closed. Made by `open_index`.
+
+    Attributes:
+        meta: What it was built from.
+        item_ids: N; a position is the row of the arrays.
+        weights_N_N: EASE weights, memory-mapped.
+        left_N_F: Left factors of the weights; the right ones are the vectors of `behaviour`.
+        popularity_N: How many users have the item in their history.
+        store: The vectors.
+    """
+
+    def __init__(self, index_dir: Path, lock: IndexLock, embedder: Embedder) -> None:
+        self._index_dir, self._lock, self._open = index_dir, lock, True
+        self._folder = _current(index_dir)
+        self.meta = _read_meta(self._folder)
+        try:
+            self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
+            self.weights_N_N: Floats = np.load(self._folder / "weights.npy", mmap_mode="r")
+            self.left_N_F: Floats = np.load(self._folder / "left.npy")
+            self.popularity_N: NDArray[np.int64] = np.load(self._folder / "popularity.npy")
+            probe_D: Floats = np.load(self._folder / "probe.npy")
+        except (OSError, ValueError, EOFError) as error:
+            raise IndexUnavailableError(f"the index is damaged ({error}); run: convrec index") from error
+        n, f = self.meta.items, self.meta.behaviour_dimension
+        shapes = (len(self.item_ids), self.weights_N_N.shape, self.left_N_F.shape, self.popularity_N.shape)
+        if shapes != (n, (n, n), (n, f), (n,)):
+            raise IndexUnavailableError(f"the index is damaged (shapes {shapes}); run: convrec index")
+        own_D = embedder.embed([_PROBE])[0]
+        if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
+            raise IndexUnavailableError("the index was built with another embedder; run: convrec index")
+        self.store = ChromaStore(self._folder / "chroma")
+        if {self.store.count("text"), self.store.count("behaviour")} != {n}:
+            self.store.close()
+            raise IndexUnavailableError("the index is damaged (vectors are missing); run: convrec index")
+
+    def close(self) -> None:
+        """Let go of files and lock; removes a generation that was replaced in the meantime. Idempotent."""
+        if not self._open:
+            return
+        self._open = False
+        self.store.close()
+        if _named(self._index_dir) != self._folder.name:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.release()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_index(index_dir: Path, embedder: Embedder, url: str | None = None) -> Index:
+    """Open the current generation and take the index's lock.
+
+    Args:
+        index_dir: Where `build_index` built it.
+        embedder: The one it was built with.
+        url: Where this process serves; other processes read it with `index_holder`.
+
+    Raises:
+        IndexUnavailableError: It is missing, damaged, of another embedder, or held by another process.
+    """
+    _current(index_dir)
+    lock = IndexLock(index_dir)
+    lock.acquire(url)
+    try:
+        return Index(index_dir, lock, embedder)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def index_status(index_dir: Path) -> IndexMeta:
+    """What the current generation was built from, read without the lock.
+
+    Raises:
+        IndexUnavailableError: There is none.
+    """
+    return _read_meta(_current(index_dir))
+
+
+def build_index(
+    index_dir: Path,
+    catalogue: Catalogue,
+    events: Iterable[FeedbackEvent],
+    embedder: Embedder,
+    config: BehaviourConfig | None = None,
+    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
+    ledger_position: int = 0,
+) -> IndexMeta:
+    """Build a new generation beside the current one and flip to it.
+
+    A process that has the index open may rebuild it; it goes on with the old generation until it opens the new.
+
+    Args:
+        index_dir: Made where it is missing.
+        catalogue: Its items, all of them.
+        events: Of all users. Retracted events, dislikes and comments do not count; a rating does, whatever it is.
+        embedder: Turns the items' descriptions into vectors.
+        config: How behaviour is modelled; the defaults when None.
+        progress: Called with the fraction done, in [0, 1], and what is being done.
+        ledger_position: Of the ledger when the events were read, kept in the meta data.
+
+    Raises:
+        DataError: The catalogue is empty.
+        IndexUnavailableError: Another process holds the index, or Chroma cannot write.
+    """
+    if not catalogue:
+        raise DataError("the catalogue is empty; run: convrec ingest")
+    index_dir.mkdir(parents=True, exist_ok=True)
+    lock = IndexLock(index_dir)
+    lock.acquire()
+    try:
+        if lock.sole:
+            _sweep(index_dir)
+        # Never a name that was used before: Chroma keeps what it opened by path.
+        folder = index_dir / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        meta = _build(folder, catalogue, events, embedder, config or BehaviourConfig(), progress, ledger_position)
+        for path in [*folder.rglob("*"), folder]:
+            _fsync(path)
+        staging = index_dir / "CURRENT.staging"
+        staging.write_text(folder.name)
+        _fsync(staging)
+        staging.replace(index_dir / "CURRENT")
+        _fsync(index_dir)
+        if lock.sole:
+            _sweep(index_dir)
+        return meta
+    finally:
+        lock.release()
+
+
+def interested_pairs(events: Iterable[FeedbackEvent]) -> set[tuple[str, str]]:
+    """(user_id, item_id) of every event that says that the item was consumed or wanted, and was not retracted."""
+    kept = list(events)
+    # Only the user's own retraction counts, as in a profile.
+    retracted = {(e.user_id, e.retracts) for e in kept if e.type is FeedbackType.RETRACTION}
+    return {
+        (e.user_id, e.item_id)
+        for e in kept
+        if e.item_id is not None and e.type not in _NO_INTEREST and (e.user_id, e.event_id) not in retracted
+    }
+
+
+def _build(
+    folder: Path,
+    catalogue: Catalogue,
+    events: Iterable[FeedbackEvent],
+    embedder: Embedder,
+    config: BehaviourConfig,
+    progress: Callable[[float, str], None],
+    ledger_position: int,
+) -> IndexMeta:
+    ids = catalogue.ids
+    descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
+    text_N_D = _embed(embedder, descriptions, lambda done: progress(0.6 * done, "embedding descriptions"))
+    progress(0.6, "fitting behaviour")
+    row = {item_id: idx for idx, item_id in enumerate(ids)}
+    pairs = [(user_id, row[item_id]) for user_id, item_id in interested_pairs(events) if item_id in row]
+    counts = Counter(idx for _, idx in pairs)
+    weights_N_N = ease_weights(pairs, len(ids), config.regularisation)
+    left_N_F, right_N_F = factorise(weights_N_N, config.dimensions)
+    progress(0.8, "storing vectors")
+    store = ChromaStore(folder / "chroma")
+    try:
+        store.write("text", ids, text_N_D)
+        progress(0.9, "storing vectors")
+        store.write("behaviour", ids, right_N_F)
+    finally:
+        store.close()
+    np.save(folder / "weights.npy", weights_N_N)
+    np.save(folder / "left.npy", left_N_F)
+    np.save(folder / "popularity.npy", np.array([counts[idx] for idx in range(len(ids))], np.int64))
+    np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
+    (folder / "item_ids.json").write_text(json.dumps(ids))
+    meta = IndexMeta(
+        catalogue_fingerprint=catalogue.fingerprint,
+        ledger_position=ledger_position,
+        items=len(ids),
+        users=len({user_id for user_id, _ in pairs}),
+        interactions=len(pairs),
+        text_dimension=embedder.dimension,
+        behaviour_dimension=left_N_F.shape[1],
+        config=config,
+        built_at=time.time(),
+    )
+    (folder / "meta.json").write_text(json.dumps(asdict(meta), indent=1))
+    progress(1.0, "done")
+    return meta
+
+
+def _embed(embedder: Embedder, texts: Sequence[str], progress: Callable[[float], None]) -> Floats:
+    parts: list[Floats] = [embedder.embed([])]
+    for start in range(0, len(texts), _BATCH):
+        parts.append(embedder.embed(texts[start : start + _BATCH]))
+        progress(min(start + _BATCH, len(texts)) / len(texts))
+    return np.concatenate(parts)
+
+
+def _named(index_dir: Path) -> str | None:
+    pointer = index_dir / "CURRENT"
+    return pointer.read_text() if pointer.is_file() else None
+
+
+def _current(index_dir: Path) -> Path:
+    name = _named(index_dir)
+    if not name:
+        raise IndexUnavailableError(f"there is no index in {index_dir}; run: convrec index")
+    return index_dir / name
+
+
+def _read_meta(folder: Path) -> IndexMeta:
+    try:
+        fields: dict[str, Any] = json.loads((folder / "meta.json").read_text())
+        return IndexMeta(**{**fields, "config": BehaviourConfig(**fields["config"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise IndexUnavailableError(f"the index {folder} is damaged ({error}); run: convrec index") from error
+
+
+def _sweep(index_dir: Path) -> None:
+    """Remove generations that CURRENT does not name: older ones, and what a killed build left."""
+    keep = _named(index_dir)
+    for path in index_dir.iterdir():
+        if path.is_dir() and path.name != keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""Where the app finds what it serves: the recommender, which may arrive after the port is open. Owns no route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from convrec.service.metrics import Metrics
+from convrec.service.problems import Problem
+from convrec.service.recommender import Recommender
+
+
+class RecommenderSlot:
+    """Holds the recommender once it is there.
+
+    Args:
+        recommender: None while it is being built.
+        detail: What the server is doing until then, for people who ask /ready; may be changed at any time.
+    """
+
+    def __init__(self, recommender: Recommender | None = None, detail: str = "starting") -> None:
+        self._recommender = recommender
+        self.detail = detail
+
+    def fill(self, recommender: Recommender) -> None:
+        """Begin to serve."""
+        self._recommender = recommender
+
+    def get(self) -> Recommender:
+        """The recommender.
+
+        Raises:
+            Problem: 503, it is not there yet.
+        """
+        if self._recommender is None:
+            message = f"the server is starting ({self.detail}); ask again when GET /ready answers 200"
+            raise Problem(503, message, code="starting", headers={"retry-after": "1"})
+        return self._recommender
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What the server says of itself.
+
+    Args:
+        model: Name of the language model.
+        version: Of convrec.
+        started: When it started, seconds since the epoch.
+    """
+
+    model: str
+    version: str
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Everything that routes need, found in `app.state.served`."""
+
+    slot: RecommenderSlot
+    info: ServerInfo
+    metrics: Metrics
+
+
+async def _served(request: Request) -> Served:
+    return cast(Served, request.app.state.served)
+
+
+ServedDep = Annotated[Served, Depends(_served)]
+
+
+async def _recommender(served: ServedDep) -> Recommender:
+    return served.slot.get()
+
+
+RecommenderDep = Annotated[Recommender, Depends(_recommender)]

@@ -1,0 +1,277 @@
+"""What convrec shows of its domain types, as JSON-ready models: pure functions of their arguments. Owns no route.
+
+The slate view is one and the same in chat messages, in /v1/recommendations, in the CLI's --json and in the UI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from convrec.data.catalogue import Catalogue
+from convrec.dialogue.evidence import why
+from convrec.service.recommender import SlateReady, UserView
+from convrec.types import AttributeValue, Facet, FacetType, Item, Recommendation
+
+_HISTORY = 50
+
+Attributes = dict[str, AttributeValue]
+
+
+class View(BaseModel):
+    """Something that is shown."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class MentionView(View):
+    """An item that the message names."""
+
+    item_id: str
+    title: str
+    polarity: str
+
+
+class ConstraintView(View):
+    """A wish on a facet."""
+
+    facet: str
+    op: str
+    value: str | float
+    strength: str
+
+
+class IntentView(View):
+    """A message as understood."""
+
+    kind: str
+    query: str
+    k: int | None
+    mentions: tuple[MentionView, ...]
+    constraints: tuple[ConstraintView, ...]
+
+
+class EvidenceView(View):
+    """One fact that supports a recommendation."""
+
+    kind: str
+    weight: float
+    facet: str | None
+    value: str | None
+    item_id: str | None
+    title: str | None
+
+
+class RecommendationView(View):
+    """One entry of a slate; `why` says its evidence in one line."""
+
+    rank: int
+    item_id: str
+    title: str
+    attributes: Attributes
+    score: float
+    match: float
+    interest: float | None
+    retrieval: float
+    why: str
+    evidence: tuple[EvidenceView, ...]
+
+
+class SlateView(View):
+    """A slate as it is shown."""
+
+    user_id: str
+    session_id: str | None
+    turn_id: str | None
+    impression_id: str
+    degraded: bool
+    reason: str
+    engine: str
+    adapter: str | None
+    prompt: str
+    latency_ms: float
+    intent: IntentView
+    recommendations: tuple[RecommendationView, ...]
+
+
+class ItemView(View):
+    """One item of the catalogue."""
+
+    item_id: str
+    title: str
+    attributes: Attributes
+
+
+class TitleView(View):
+    """An item by name."""
+
+    item_id: str
+    title: str
+
+
+class HistoryView(TitleView):
+    """One item of a history with its signal in [-1, 1]."""
+
+    signal: float
+    timestamp: float
+
+
+class BeliefView(View):
+    """What a history implies about one facet value."""
+
+    facet: str
+    value: str
+    weight: float
+    support: int
+
+
+class ProfileView(View):
+    """What is known and believed of a user; `known` is false for one without any history."""
+
+    user_id: str
+    known: bool
+    history: tuple[HistoryView, ...]
+    history_length: int
+    liked: tuple[TitleView, ...]
+    disliked: tuple[TitleView, ...]
+    beliefs: tuple[BeliefView, ...]
+    comments: tuple[str, ...]
+
+
+class UserSummary(View):
+    """A user of the ledger."""
+
+    user_id: str
+    events: int
+
+
+class UsersView(View):
+    """Users of the ledger, most active first."""
+
+    data: tuple[UserSummary, ...]
+
+
+class FacetView(View):
+    """What can be wished of items: values of a set, bounds of a range."""
+
+    name: str
+    type: FacetType
+    values: tuple[str, ...] | None = None
+    bounds: tuple[float, float] | None = None
+
+
+class DomainView(View):
+    """The catalogue's kind and size."""
+
+    name: str
+    noun: str
+    plural: str
+    verb: str
+    past: str
+    shown: tuple[str, ...]
+    rating_scale: tuple[float, float]
+    facets: tuple[FacetView, ...]
+    items: int
+
+
+def slate_view(ready: SlateReady, catalogue: Catalogue) -> SlateView:
+    """A slate with its reasons in words."""
+    slate = ready.slate
+    return SlateView(
+        user_id=ready.user_id,
+        session_id=ready.session_id,
+        turn_id=ready.turn_id,
+        impression_id=ready.impression_id,
+        degraded=slate.degraded,
+        reason=slate.reason,
+        engine=ready.engine,
+        adapter=ready.adapter,
+        prompt=slate.prompt_hash,
+        latency_ms=round(1000 * ready.latency_s, 1),
+        intent=IntentView.model_validate(ready.intent),
+        recommendations=tuple(_recommendation_view(r, catalogue) for r in slate.recommendations),
+    )
+
+
+def item_view(item: Item) -> ItemView:
+    """An item with all its attributes."""
+    return ItemView(item_id=item.item_id, title=item.title, attributes=dict(item.attributes))
+
+
+def profile_view(user: UserView, catalogue: Catalogue) -> ProfileView:
+    """A user's profile with titles, the latest of the history first."""
+    profile = user.profile
+    latest = tuple(reversed(profile.history))[:_HISTORY]
+    return ProfileView(
+        user_id=profile.user_id,
+        known=bool(profile.history or profile.comments),
+        history=tuple(
+            HistoryView(
+                item_id=entry.item_id,
+                title=_title(entry.item_id, catalogue),
+                signal=entry.signal,
+                timestamp=entry.timestamp,
+            )
+            for entry in latest
+        ),
+        history_length=len(profile.history),
+        liked=_titles(profile.liked, catalogue),
+        disliked=_titles(profile.disliked, catalogue),
+        beliefs=tuple(BeliefView.model_validate(belief) for belief in user.beliefs),
+        comments=profile.comments,
+    )
+
+
+def users_view(users: Iterable[tuple[str, int]]) -> UsersView:
+    """Users with their number of events."""
+    return UsersView(data=tuple(UserSummary(user_id=user_id, events=count) for user_id, count in users))
+
+
+def domain_view(catalogue: Catalogue) -> DomainView:
+    """The domain with what the catalogue holds of every facet."""
+    domain = catalogue.domain
+    return DomainView(
+        name=domain.name,
+        noun=domain.noun,
+        plural=domain.plural,
+        verb=domain.verb,
+        past=domain.past,
+        shown=domain.shown,
+        rating_scale=domain.rating_scale,
+        facets=tuple(_facet_view(facet, catalogue) for facet in catalogue.facets),
+        items=len(catalogue),
+    )
+
+
+def _recommendation_view(recommendation: Recommendation, catalogue: Catalogue) -> RecommendationView:
+    item = recommendation.item
+    return RecommendationView(
+        rank=recommendation.rank,
+        item_id=item.item_id,
+        title=item.title,
+        attributes=dict(item.attributes),
+        score=recommendation.score,
+        match=recommendation.match,
+        interest=recommendation.interest,
+        retrieval=recommendation.retrieval,
+        why=why(recommendation.evidence, catalogue.domain, catalogue),
+        evidence=tuple(EvidenceView.model_validate(fact) for fact in recommendation.evidence),
+    )
+
+
+def _facet_view(facet: Facet, catalogue: Catalogue) -> FacetView:
+    if facet.type is FacetType.SET:
+        return FacetView(name=facet.name, type=facet.type, values=catalogue.facet_values(facet.name))
+    numbers = [float(value) for item in catalogue.values() for value in item.values(facet.name)]
+    return FacetView(name=facet.name, type=facet.type, bounds=(min(numbers), max(numbers)))
+
+
+def _titles(item_ids: Sequence[str], catalogue: Catalogue) -> tuple[TitleView, ...]:
+    return tuple(TitleView(item_id=item_id, title=_title(item_id, catalogue)) for item_id in item_ids)
+
+
+def _title(item_id: str, catalogue: Catalogue) -> str:
+    """The ledger outlives the catalogue: an item that left it is called by its id."""
+    item = catalogue.get(item_id)
+    return item.title if item else item_id

@@ -1,0 +1,140 @@
+"""ApiClient: convrec's HTTP API as async methods. Owns HTTP and its errors, no page state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ui.sse import sse_data
+from ui.views import ChatEvent, DomainView, Feedback, PersonView, SlateView, TextDelta
+
+_CONNECT_S, _READ_S = 5.0, 120.0
+
+
+class ApiError(Exception):
+    """The API refused or failed; the message is for the person at the page."""
+
+
+class ApiUnavailableError(ApiError):
+    """The API is not there, or still starting; trying again later may help."""
+
+
+class ApiClient:
+    """Talks to one API server.
+
+    Args:
+        base_url: Where the API is, without /v1.
+        transport: How requests travel; for tests.
+    """
+
+    def __init__(self, base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        # trust_env=False: the API is a neighbour; a proxy set for the internet must not see the conversation.
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            transport=transport,
+            timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
+            trust_env=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def domain(self) -> DomainView:
+        """The catalogue's nouns and facets."""
+        return DomainView.read(await self._json("GET", "/v1/domain"))
+
+    async def users(self, limit: int = 50) -> tuple[tuple[str, int], ...]:
+        """(user_id, number of events) of the people the ledger knows, at most `limit`."""
+        body = await self._json("GET", "/v1/users", params={"limit": limit})
+        return tuple((str(entry["user_id"]), int(entry["events"])) for entry in body["data"])
+
+    async def person(self, user_id: str) -> PersonView:
+        """What the system knows about a person; a new one has an empty view."""
+        return PersonView.read(await self._json("GET", f"/v1/users/{quote(user_id, safe='')}"))
+
+    async def send(self, feedback: Feedback) -> None:
+        """Store one feedback event; it is durable when this returns, and sending it again changes nothing."""
+        await self._json("POST", "/v1/feedback", json=feedback.body())
+
+    async def chat(
+        self, messages: Sequence[tuple[str, str]], user_id: str, session_id: str | None, shown: Sequence[str]
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """One turn: the slate as soon as it is known, then the prose piece by piece; closing it cancels the turn.
+
+        Args:
+            messages: (role, content), oldest first, the new message last.
+            session_id: The conversation; None starts one (the slate names it).
+            shown: Names of the attributes wanted on the cards, in order.
+
+        Raises:
+            ApiUnavailableError: Nobody answers, or the answer broke off.
+            ApiError: The API refused or failed.
+        """
+        extra = {"user_id": user_id, "session_id": session_id}
+        body = {
+            "model": "convrec",
+            "stream": True,
+            "messages": [{"role": role, "content": content} for role, content in messages],
+            "convrec": {key: value for key, value in extra.items() if value is not None},
+        }
+        try:
+            async with self._http.stream("POST", "/v1/chat/completions", json=body) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _error(response)
+                async for data in sse_data(response.aiter_bytes()):
+                    if data == "[DONE]":
+                        return
+                    for event in _read_chunk(json.loads(data), shown):
+                        yield event
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ApiError(f"the answer of {self.base_url} is not convrec's ({error!r})") from error
+        raise ApiUnavailableError("the answer broke off; try again")
+
+    async def _json(self, method: str, path: str, **request: Any) -> Any:
+        """One request and its JSON answer."""
+        try:
+            response = await self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise _error(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise ApiError(f"{self.base_url} does not speak convrec's API; check --api") from error
+
+    def _unreachable(self, error: httpx.TransportError) -> ApiUnavailableError:
+        what = "took too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
+        return ApiUnavailableError(f"The API at {self.base_url} {what}. Is `convrec serve` running?")
+
+
+def _read_chunk(chunk: dict[str, Any], shown: Sequence[str]) -> list[ChatEvent]:
+    """The events of one chat.completion.chunk."""
+    if "error" in chunk:
+        raise ApiError(str(chunk["error"]["message"]))
+    events: list[ChatEvent] = []
+    for choice in chunk["choices"]:
+        delta = choice["delta"]
+        if delta.get("convrec"):
+            events.append(SlateView.read(delta["convrec"], shown))
+        if delta.get("content"):
+            events.append(TextDelta(delta["content"]))
+    return events
+
+
+def _error(response: httpx.Response) -> ApiError:
+    """The API's own message where there is one; 502, 503 and 504 may pass."""
+    try:
+        message = str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        message = f"the API answered {response.status_code}"
+    return ApiUnavailableError(message) if response.status_code in (502, 503, 504) else ApiError(message)
