@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from convrec.service.doctor import Check
-from convrec.service.schemas import SlateView
 from convrec.service.steps import Progress as StepProgress
+from convrec.service.views import SlateView
 
 _SIGN = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}
 
@@ -28,7 +28,12 @@ class ConsoleSteps:
     def step(self, title: str) -> Iterator[StepProgress]:
         """A bar that follows the fraction given to it; its line stays."""
         started = time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[what]}"))
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            TextColumn("{task.fields[what]}"),
+        )
         with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bar:
             task = bar.add_task(title, total=None, what="")
             try:
@@ -47,7 +52,9 @@ def print_slate(console: Console, slate: SlateView) -> None:
     """A slate as a table."""
     table = Table("#", "title", "match", "why", box=None, pad_edge=False, header_style="dim")
     for entry in slate.recommendations:
-        table.add_row(str(entry.rank), escape(entry.title), f"{entry.match:.0%}", f"[dim]{escape(entry.why)}[/dim]")
+        table.add_row(
+            str(entry.rank), escape(entry.title), f"{entry.match:.0%}", f"[dim]{escape(entry.why)}[/dim]"
+        )
     console.print(table)
     if slate.degraded:
         console.print(f"[yellow]retrieval only:[/yellow] {escape(slate.reason)}")

@@ -46,15 +46,16 @@ class Layout:
         self.session = gr.State(Session())
         self.poll = gr.Timer(_POLL_S, active=False)
         self.banner = gr.HTML(visible=False)
-        with gr.Row(equal_height=True):
-            self.head = gr.HTML(_head_html(None))
+        with gr.Row(elem_classes="cr-top"):
+            self.head = gr.HTML(_head_html(None), elem_classes="cr-grow")
             self.picker = gr.Dropdown(
                 [], label="Who is speaking", allow_custom_value=True, interactive=True, scale=0, min_width=260
             )
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self._lay_out_conversation()
-                self._lay_out_composer()
+                with gr.Column(elem_classes="cr-composer"):
+                    self._lay_out_composer()
             with gr.Column(scale=1, min_width=260):
                 self.person = gr.HTML(unknown_html("Connecting…"))
         self.conversation = [

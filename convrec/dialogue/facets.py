@@ -15,10 +15,10 @@ from convrec.dialogue.language import FUNCTION_WORDS, NEGATIONS, Token, stem, st
 from convrec.types import Constraint, FacetType, Op, Strength
 
 _REACH = 5
-_CONNECTORS = frozenset(("and", "or", "nor"))
+_JOINTS = frozenset(("and", "or", "nor", "a", "an", "the"))
 _AVERSIONS = frozenset("hate hated hates dislike disliked despise tired sick bored stand".split())
 _SOFTENERS = frozenset(
-    "maybe perhaps preferably ideally slightly rather possibly prefer preferred bit little kinda somewhat".split()
+    "maybe perhaps preferably ideally slightly possibly prefer preferred bit little kinda somewhat".split()
 )
 
 
@@ -165,12 +165,12 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
 
 
 def _chains(phrases: Sequence[_Phrase], tokens: Sequence[Token]) -> list[list[_Phrase]]:
-    """Phrases with nothing but commas and connectors between them belong together."""
+    """Phrases with nothing but commas, connectors and articles between them belong together."""
     chains: list[list[_Phrase]] = []
     for phrase in phrases:
         between = range(chains[-1][-1].last, phrase.first) if chains else range(0)
         same = bool(chains) and tokens[chains[-1][-1].last - 1].clause == tokens[phrase.first].clause
-        if same and all(tokens[i].word in _CONNECTORS for i in between):
+        if same and all(tokens[i].word in _JOINTS for i in between):
             chains[-1].append(phrase)
         else:
             chains.append([phrase])

@@ -15,8 +15,12 @@ from convrec.types import Domain, Polarity
 
 _REACH = 5
 
-_LIKED = """love|loved|loving|enjoy|enjoyed|adore|adored|liked|favorite|favorites|favourite|favourites|fan of|fond of"""
-_DISLIKED = """hate|hated|hates|dislike|disliked|despise|despised|bored by|disappointed by|tired of|sick of|stand"""
+_LIKED = (
+    """love|loved|loving|enjoy|enjoyed|adore|adored|liked|favorite|favorites|favourite|favourites|fan of|fond of"""
+)
+_DISLIKED = (
+    """hate|hated|hates|dislike|disliked|despise|despised|bored by|disappointed by|tired of|sick of|stand"""
+)
 _SEEN = """seen|saw|already know"""
 _ALIKE = """something like|anything like|similar to|in the style of|in the vein of|in the spirit of|in the mood of|
 along the lines of|reminiscent of|reminds me of|remind me of|such as|as good as|close to|comparable to|akin to|
@@ -31,7 +35,9 @@ _BAD = frozenset(
     """bad awful terrible boring horrible disappointing overrated dull weak worst stupid poor rubbish trash
     garbage""".split()
 )
-_SPEAKERS = frozenset("i we ive weve really also do dont did didnt doesnt always never absolutely both still".split())
+_SPEAKERS = frozenset(
+    "i we ive weve really also do dont did didnt doesnt always never absolutely both still".split()
+)
 _HINGES = frozenset("was were is are sucks sucked".split())
 
 VERDICTS = _GOOD | _BAD | _HINGES

@@ -39,10 +39,10 @@ FUNCTION_WORDS = frozenset(
 """Words that never name an item when they stand alone in lower case."""
 
 _WISH_WORDS = frozenset(
-    """best bring choose cool evening fan feel feeling find favorite favourite great idea ideas look looking love
+    """actually best bring choose cool different evening fan feel feeling find first favorite favourite great idea ideas last liked look looking love
     mood morning nice night pick picks ready recommend recommendation recommendations recommended search
-    show shows suggest suggested suggestion suggestions time next title titles tell today tomorrow tonight try trying
-    wish wonder wondering know think help fine again bit little long top worth anyone anybody""".split()
+    show shows suggest suggested suggestion suggestions surprise time next title titles tell today tomorrow tonight try trying
+    wish wonder wondering know think help fine again bit little long top week worth anyone anybody""".split()
 )
 
 STOP_WORDS = FUNCTION_WORDS | _WISH_WORDS

@@ -175,9 +175,7 @@ class TitleLinker:
         best = min(rank for rank, _ in entries)
         return next(item_id for rank, item_id in entries if rank == best), last
 
-    def _accept(
-        self, match: _Match, tokens: Sequence[Token], cased: bool, link_ends: set[int]
-    ) -> Link | None:
+    def _accept(self, match: _Match, tokens: Sequence[Token], cased: bool, link_ends: set[int]) -> Link | None:
         item_id, last = self._choose(match.entries, tokens, match.last)
         span = tokens[match.first : match.last]
         if last > match.last and any(token.word not in FUNCTION_WORDS for token in span):
@@ -194,7 +192,11 @@ class TitleLinker:
         supported = (
             (cased and _stands_out(span, before, after))
             or _is_alone(span, before, after)
-            or (cued and _ends_here(span, after) and (not match.corrected or len(span[0].word) >= 7 or len(span) > 1))
+            or (
+                cued
+                and _ends_here(span, after)
+                and (not match.corrected or len(span[0].word) >= 7 or len(span) > 1)
+            )
             or (whole and self._speaks_for_itself(span, before, after))
         )
         return Link(item_id, match.first, last) if supported else None
@@ -255,12 +257,14 @@ def _is_cased(tokens: Sequence[Token]) -> bool:
 
 def _breaks(token: Token) -> bool:
     """Whether punctuation other than a hyphen stands before a token."""
-    return any(c in ",.;:!?\n()\"”/" for c in token.gap)
+    return any(c in ',.;:!?\n()"”/' for c in token.gap)
 
 
 def _capitals(span: Sequence[Token]) -> bool:
     own = [t for t in span if t.word not in FUNCTION_WORDS] or list(span)
-    return all(t.capital or t.word[0].isdigit() for t in own) and any(t.capital for t in own) and span[0].word != "i"
+    return (
+        all(t.capital or t.word[0].isdigit() for t in own) and any(t.capital for t in own) and span[0].word != "i"
+    )
 
 
 def _stands_out(span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
@@ -305,5 +309,3 @@ def plain_words(catalogue: Catalogue) -> frozenset[str]:
         spoken += [facet.name, *facet.words, *(word for said in facet.words.values() for word in said)]
         spoken += [*facet.more, *facet.less, *catalogue.facet_values(facet.name)]
     return frozenset(part for phrase in spoken for part in stems(phrase))
-
-

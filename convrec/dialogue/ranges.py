@@ -104,12 +104,11 @@ class RangeReader:
             pair = len(spans) > 1 and self._is_interval(spans[0], spans[1], tokens)
             readings += self._bounded(spans[: 2 if pair else 1], tokens)
             spans = spans[2 if pair else 1 :]
-        # A later bound on the same side replaces an earlier one, so that no message contradicts itself.
-        readings = list({(r.constraint.facet, r.constraint.op[0]): r for r in readings}.values())
         used = set(taken) | {i for reading in readings for i in range(reading.first, reading.last)}
         explicit = {reading.constraint.facet for reading in readings}
         readings += self._compared(tokens, used, links, explicit)
-        return tuple(readings)
+        # A later bound on the same side replaces an earlier one, so that no message contradicts itself.
+        return tuple({(r.constraint.facet, r.constraint.op[0]): r for r in readings}.values())
 
     # --- numbers -----------------------------------------------------------------------------------------
 
@@ -255,7 +254,9 @@ class RangeReader:
         said = [token.word for token in before(tokens, first, ())]
         if referent is not None:
             values = [v for v in self._catalogue[referent.item_id].values(scale.facet.name) if _is_number(v)]
-            return Constraint(scale.facet.name, ">" if upward else "<", float(values[0]), "must") if values else None
+            return (
+                Constraint(scale.facet.name, ">" if upward else "<", float(values[0]), "must") if values else None
+            )
         if "about" in said[-3:]:
             return None  # "about an old man" is a topic
         negated = is_negated(tokens, first, ())

@@ -15,7 +15,7 @@ from typing import Protocol
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.facets import FacetReader, Reading
 from convrec.dialogue.feeling import VERDICTS, Cue, Feeling, FeelingReader
-from convrec.dialogue.language import MESSAGE_LIMIT, STOP_WORDS, Token, stem, stems, tokenise, trim
+from convrec.dialogue.language import MESSAGE_LIMIT, NEGATIONS, STOP_WORDS, Token, stem, stems, tokenise, trim
 from convrec.dialogue.linking import Link, TitleLinker, plain_words
 from convrec.dialogue.ranges import RangeReader
 from convrec.types import Constraint, Domain, Intent, IntentKind, Mention, Polarity, SessionState
@@ -40,8 +40,12 @@ _SOCIAL = frozenset(
     ciao ok okay cool great nice awesome perfect wow lol haha how are doing there very much so a lot for your the help
     that is was were welcome see later all fine sweet brilliant lovely again""".split()
 )
-_SOCIAL_SIGNS = frozenset("hi hello hey hiya yo greetings thanks thank thx cheers bye goodbye morning evening".split())
-_WHY = re.compile(r"^(?:but |and |so )?(?:why\b(?! not)|how come\b)|\bwhy (?:did|do|are|is|was|these|those|this|that)\b")
+_SOCIAL_SIGNS = frozenset(
+    "hi hello hey hiya yo greetings thanks thank thx cheers bye goodbye morning evening".split()
+)
+_WHY = re.compile(
+    r"^(?:but |and |so )?(?:why\b(?! not)|how come\b)|\bwhy (?:did|do|are|is|was|these|those|this|that)\b"
+)
 _COMPARE = re.compile(r"\b(compare|versus|vs|difference between|which (?:one )?is better|better than)\b")
 _ASK = re.compile(
     r"\b(tell me (?:more )?about|what is|whats|who (?:made|directed|wrote|is in|stars)|when (?:was|did)|describe|"
@@ -142,18 +146,20 @@ class Understanding:
             near = [stem(t.word) for t in following]
             counted = bool(near) and any(w in self._nouns or w in _COUNTED for w in near[: 1 if n == 1 else 3])
             plural = any(t.word != stem(t.word) and self._facets.knows(t.word) for t in following[:2])
-            asked = i > 0 and tokens[i - 1].word in ("me", "give", "show", "just", "only") and not following
-            if (top or counted or plural or asked) and near[:1] != ["of"]:
+            told = i > 0 and tokens[i - 1].word in ("me", "give", "show", "just", "only")
+            asked = told and (not following or following[0].word == "of")
+            if top or counted or plural or asked:
                 return min(max(n, 1), MAX_K), {i}
         return None, set()
 
     def _query(self, text: str, found: _Reading) -> str:
         """What is left for text retrieval when everything understood is taken out."""
-        cue_words = {i for cue in found.cues if found.links for i in range(cue.first, cue.last)}
+        left_out = {i for cue in found.cues if found.links for i in range(cue.first, cue.last)}
+        left_out |= found.taken | _refused(found.tokens)
         parts: list[str] = []
         run: list[Token] = []
         for i, token in enumerate(found.tokens):
-            if i in found.taken or i in cue_words:
+            if i in left_out:
                 parts += self._part(text, run)
                 run = []
             else:
@@ -208,6 +214,17 @@ class Understanding:
         if state.turns and not query and not found.links:
             return IntentKind.REFINE
         return IntentKind.RECOMMEND
+
+
+def _refused(tokens: Sequence[Token]) -> set[int]:
+    """The words of a clause that ends in a refusal ("without violence"): text retrieval cannot negate, so they go."""
+    refused: set[int] = set()
+    for i, token in enumerate(tokens):
+        if token.word in NEGATIONS or token.word in ("less", "too"):
+            rest = [j for j in range(i + 1, len(tokens)) if tokens[j].clause == token.clause]
+            if sum(tokens[j].word not in STOP_WORDS for j in rest) == 1:
+                refused.update(rest)
+    return refused
 
 
 def _plain(tokens: Sequence[Token]) -> str:

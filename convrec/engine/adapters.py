@@ -15,7 +15,9 @@ from convrec.errors import EngineError, NotFoundError
 
 
 @dataclass(slots=True)
-class _Loaded:
+class Loaded:
+    """One attached adapter and how many generations are on it."""
+
     path: Path
     key: str
     """PEFT's own name for it: it may hold no dot, and is never used twice."""
@@ -32,7 +34,7 @@ class LoraAdapters:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._loaded: dict[str, _Loaded] = {}
+        self._loaded: dict[str, Loaded] = {}
         self._active: str | None = None
         self._numbers = count()
 
@@ -60,7 +62,7 @@ class LoraAdapters:
         if strangers:
             self._remove(key)
             raise EngineError(f"adapter {ref.name} was not made for this model: {strangers[0]} does not match")
-        self._loaded[ref.name] = _Loaded(path, key)
+        self._loaded[ref.name] = Loaded(path, key)
         self._activate(key)
 
     def forget(self, name: str) -> None:
@@ -74,7 +76,7 @@ class LoraAdapters:
         loaded.forgotten = True
         self._release(loaded)
 
-    def acquire(self, name: str | None) -> _Loaded | None:
+    def acquire(self, name: str | None) -> Loaded | None:
         """Hold an adapter for a generation that takes several steps; None is the base model.
 
         Raises:
@@ -86,25 +88,25 @@ class LoraAdapters:
         loaded.users += 1
         return loaded
 
-    def release(self, loaded: _Loaded | None) -> None:
+    def release(self, loaded: Loaded | None) -> None:
         """Let go of what `acquire` gave."""
         if loaded is not None:
             loaded.users -= 1
             self._release(loaded)
 
-    def use(self, loaded: _Loaded | None) -> None:
+    def use(self, loaded: Loaded | None) -> None:
         """Make the next forward pass go through an adapter, or through the base model alone."""
         key = loaded.key if loaded is not None else None
         if key != self._active:
             self._activate(key)
 
-    def _find(self, name: str) -> _Loaded:
+    def _find(self, name: str) -> Loaded:
         try:
             return self._loaded[name]
         except KeyError:
             raise NotFoundError(f"adapter {name} is not loaded; load it first") from None
 
-    def _release(self, loaded: _Loaded) -> None:
+    def _release(self, loaded: Loaded) -> None:
         if loaded.forgotten and loaded.users == 0:
             self._remove(loaded.key)
 

@@ -116,17 +116,17 @@ class CausalLM:
 
     def _packed(self, packed: Packed, kv: KeyValues) -> tuple[Tensor, Any]:
         output = self._model(
-            input_ids=packed.ids_T[None].to(self.device),
-            position_ids=packed.positions_T[None].to(self.device),
-            attention_mask=packed.mask_T_S[None, None].to(self.device),
+            input_ids=packed.ids[None].to(self.device),
+            position_ids=packed.positions[None].to(self.device),
+            attention_mask=packed.mask[None, None].to(self.device),
             past_key_values=self._cache(kv),
             use_cache=True,
-            logits_to_keep=packed.last_C.to(self.device),
+            logits_to_keep=packed.last.to(self.device),
         )
         return output.logits[0].float(), output.past_key_values
 
     def _cache(self, kv: KeyValues) -> Any:
-        """A transformers cache that begins with held keys and values; extending it copies, so they stay as they are."""
+        """A transformers cache that begins with held keys and values; extending it copies, so those stay."""
         from transformers import DynamicCache
 
         return DynamicCache(kv) if kv else DynamicCache()

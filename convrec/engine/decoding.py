@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from convrec.engine.adapters import Loaded
 from convrec.engine.base import Sampling
 from convrec.engine.causal_lm import CausalLM
 from convrec.engine.grammar import Grammars
@@ -35,7 +36,6 @@ class Decoding:
 
     Raises:
         EngineError: The grammar does not compile.
-        NotFoundError: The adapter is not loaded.
     """
 
     def __init__(
@@ -62,10 +62,16 @@ class Decoding:
         self._random.seed() if sampling.seed is None else self._random.manual_seed(sampling.seed)
         self._cache: Any = None
         self._pending: list[int] = []
-        self._loaded = lm.adapters.acquire(adapter)
+        self._loaded: Loaded | None = None
 
     def advance(self) -> str:
-        """Generate one token, and what the grammar forces after it; the text that became certain."""
+        """Generate one token, and what the grammar forces after it; the text that became certain.
+
+        Raises:
+            NotFoundError: The adapter is not loaded.
+        """
+        if self._cache is None:
+            self._loaded = self._lm.adapters.acquire(self._adapter)
         self._lm.adapters.use(self._loaded)
         if self._cache is None:
             forced = self._matcher.forced(self._left - 1) if self._matcher is not None else []

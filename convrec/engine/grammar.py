@@ -97,4 +97,4 @@ class Matcher:
         self._matcher.fill_next_token_bitmask(self._allowed)
         words = self._allowed[self._allowed != 0].tolist()
         allowed = sum((word & 0xFFFFFFFF).bit_count() for word in words)
-        return allowed <= len(self._matcher.stop_token_ids)
+        return bool(allowed <= len(self._matcher.stop_token_ids))

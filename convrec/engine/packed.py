@@ -20,16 +20,16 @@ class Packed:
     """What a causal model is given. T: tokens computed now; S: tokens attended to; C: segments.
 
     Args:
-        ids_T: int64 token ids: the rest of the prefix, then the segments.
-        positions_T: int64; every segment continues where the prefix ended.
-        mask_T_S: bool, True where a token may look; S = T + the prefix tokens that were computed before.
-        last_C: int64 index in T of each segment's last token.
+        ids: int64 (T,), token ids: the rest of the prefix, then the segments.
+        positions: int64 (T,); every segment continues where the prefix ended.
+        mask: bool (T, S), True where a token may look; S = prefix tokens that were computed before + T.
+        last: int64 (C,), index in T of each segment's last token.
     """
 
-    ids_T: Tensor
-    positions_T: Tensor
-    mask_T_S: Tensor
-    last_C: Tensor
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    last: Tensor
 
 
 def pack(prefix: Sequence[int], segments: Sequence[Sequence[int]], computed: int = 0) -> Packed:
@@ -52,10 +52,10 @@ def pack(prefix: Sequence[int], segments: Sequence[Sequence[int]], computed: int
     visible_T_T = (owner_T[:, None] == owner_T[None, :]) | (owner_T == -1)[None, :]
     cached_T_P = torch.ones(len(positions), computed, dtype=torch.bool)
     return Packed(
-        ids_T=torch.tensor([*prefix[computed:], *(token for segment in segments for token in segment)]),
-        positions_T=torch.tensor(positions),
-        mask_T_S=torch.cat([cached_T_P, causal_T_T & visible_T_T], dim=1),
-        last_C=rest + lengths.cumsum(0) - 1,
+        ids=torch.tensor([*prefix[computed:], *(token for segment in segments for token in segment)]),
+        positions=torch.tensor(positions),
+        mask=torch.cat([cached_T_P, causal_T_T & visible_T_T], dim=1),
+        last=rest + lengths.cumsum(0) - 1,
     )
 
 

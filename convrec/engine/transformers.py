@@ -77,7 +77,7 @@ class TransformersEngine:
         """Let the model and its thread go."""
         thread, self._thread, self._model = self._thread, None, None
         if thread is not None:
-            await asyncio.to_thread(thread.shutdown, cancel_futures=True)
+            await asyncio.to_thread(thread.shutdown)
 
     async def score(
         self,

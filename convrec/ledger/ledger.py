@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.dml import ReturningInsert
 
+from convrec.database import writing
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
 from convrec.ledger.schema import EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
 from convrec.types import Event, FeedbackEvent, ImpressionEvent, TurnEvent
@@ -75,7 +76,7 @@ class Ledger:
                 raise _conflict(row["event_id"])
         if not rows:
             return 0
-        with _trouble("write"), self._database.begin() as connection:
+        with _trouble("write"), writing(self._database) as connection:
             added = set(connection.scalars(self._insert, list(rows.values())))
             known = sorted(rows.keys() - added)
             for start in range(0, len(known), _LOOKUP):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+
+from sqlalchemy import Engine as Database
 
 from convrec.data.catalogue import Catalogue, CatalogueStore
 from convrec.database import open_database
@@ -13,17 +12,155 @@ from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
-from convrec.engine.vllm import VllmEngine, vllm_available
-from convrec.errors import DataError, EngineUnavailableError
+from convrec.errors import DataError, IndexUnavailableError, SettingsError
 from convrec.ledger.ledger import Ledger
 from convrec.prompting import Prompts, load_domain
-from convrec.ranking.blend import Blend, load_blend
+from convrec.ranking.blend import Blend, load_blend, save_blend
 from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker
-from convrec.retrieval.base import Embedder, Retriever
+from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.index import Index, IndexMeta, build_index, index_status, open_index
 from convrec.service.calibration import CalibrationConfig, calibrate
 from convrec.service.recommender import Recommender
-from convrec.service.steps import Progress, Steps, silent
+from convrec.service.steps import Progress, silent
 from convrec.settings import Settings
-from convrec.types import Domain, FeedbackEvent
+
+DEMO_MODEL = "SmolLM2-135M-Instruct"
+DEMO_EMBEDDER = "all-MiniLM-L6-v2"
+
+
+class Workshop:
+    """What an operator's settings stand for, opened when first asked for.
+
+    Args:
+        settings: Of this process.
+
+    Raises:
+        LedgerError: The database cannot be opened (from the properties).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self._database)
+
+    @cached_property
+    def store(self) -> CatalogueStore:
+        """Where the catalogue is kept."""
+        return CatalogueStore(self._database)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The prompt templates."""
+        return Prompts(self.settings.prompts_dir)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The text embedder.
+
+        Raises:
+            SettingsError: There is none.
+        """
+        from convrec.retrieval.embedding import SentenceEmbedder
+
+        return SentenceEmbedder(self._model(self.settings.embedder, DEMO_EMBEDDER, "embedder"))
+
+    @property
+    def model(self) -> str:
+        """Folder or hub name of the language model.
+
+        Raises:
+            SettingsError: None is set and the demo's is not there.
+        """
+        return self._model(self.settings.model, DEMO_MODEL, "model")
+
+    def catalogue(self) -> Catalogue:
+        """The catalogue as it is now.
+
+        Raises:
+            DataError: Nothing was ingested yet.
+        """
+        name = self.settings.domain or self.store.domain_name
+        if name is None:
+            raise DataError("there is no catalogue yet; run: convrec ingest --catalogue FILE, or: convrec demo")
+        return self.store.load(load_domain(self.settings.prompts_dir, name))
+
+    def index(self, catalogue: Catalogue, progress: Progress = silent) -> IndexMeta:
+        """Rebuild both collections from the catalogue and the ledger."""
+        position = self.ledger.position()
+        return build_index(
+            self.settings.index_dir,
+            catalogue,
+            self.ledger.feedback(),
+            self.embedder,
+            progress=progress,
+            ledger_position=position,
+        )
+
+    def index_is_current(self, catalogue: Catalogue) -> bool:
+        """Whether there is an index of just this catalogue."""
+        try:
+            return index_status(self.settings.index_dir).catalogue_fingerprint == catalogue.fingerprint
+        except IndexUnavailableError:
+            return False
+
+    def open_index(self, url: str | None = None) -> Index:
+        """Open the index, which this process then holds; `url` is where it serves."""
+        return open_index(self.settings.index_dir, self.embedder, url)
+
+    def interest(self, engine: Engine, catalogue: Catalogue) -> Interest:
+        """f(u, i) by an engine."""
+        return Interest(engine, self.prompts.load("rank"), catalogue)
+
+    async def fit_blend(self, catalogue: Catalogue, engine: Engine, progress: Progress = silent) -> Blend:
+        """Fit the blend on held-out interactions with a started engine, and store it."""
+        blend = await calibrate(
+            self.ledger.feedback(),
+            catalogue,
+            self.interest(engine, catalogue),
+            CalibrationConfig(candidates=self.settings.candidates),
+            progress,
+        )
+        save_blend(blend, self.settings.blend_file)
+        return blend
+
+    def recommender(self, catalogue: Catalogue, index: Index, engine: Engine) -> Recommender:
+        """Everything composed, with the stored blend."""
+        retriever = HybridRetriever(index, catalogue, self.embedder)
+        ranker = BlendRanker(
+            self.interest(engine, catalogue),
+            load_blend(self.settings.blend_file),
+            catalogue,
+            self.settings.score_timeout_s,
+        )
+        return Recommender(
+            catalogue=catalogue,
+            ledger=self.ledger,
+            retriever=retriever,
+            ranker=ranker,
+            engine=engine,
+            understanding=Understanding(catalogue),
+            evidence=EvidenceFinder(catalogue, retriever),
+            writer=ReplyWriter(engine, self.prompts, catalogue),
+            candidates=self.settings.candidates,
+            k=self.settings.k,
+        )
+
+    @cached_property
+    def _database(self) -> Database:
+        return open_database(self.settings.url)
+
+    def _model(self, name: str | None, demo: str, setting: str) -> str:
+        if name is not None:
+            return name
+        folder = self.settings.models_dir / demo
+        if not folder.is_dir():
+            raise SettingsError(
+                f"no {setting} is set and the demo's is not in {self.settings.models_dir}; "
+                f"set CONVREC_{setting.upper()} to a folder or hub name, or run: convrec demo"
+            )
+        return str(folder)

@@ -6,21 +6,27 @@ better than it is.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from convrec.data.catalogue import Catalogue
-from convrec.data.interactions import leave_last_out
+from convrec.data.interactions import Histories, leave_last_out
 from convrec.errors import DataError
 from convrec.ledger.profile import build_profile
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, BlendExample, fit_blend
 from convrec.ranking.interest import Interest
-from convrec.retrieval.base import Retriever
-from convrec.types import FeedbackEvent, Profile, RetrievalQuery, SessionState
+from convrec.retrieval.base import Floats
+from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.index import build_index, open_index
+from convrec.service.steps import Progress
+from convrec.types import Candidate, FeedbackEvent, Profile, RetrievalQuery, SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +50,13 @@ async def calibrate(
     events: Iterable[FeedbackEvent],
     catalogue: Catalogue,
     interest: Interest,
-    make_retriever: Callable[[Path, list[FeedbackEvent]], Retriever],
     config: CalibrationConfig,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> Blend:
-    """Fit the blend on each sampled user's last event.
+    """Fit the blend on the last event of sampled users.
 
     Args:
-        make_retriever: Builds a retriever from events in a folder that is gone afterwards.
+        events: All feedback.
         progress: Called with a fraction in [0, 1] and what was done.
 
     Returns:
@@ -61,26 +66,56 @@ async def calibrate(
         EngineError: The LLM could not score.
     """
     train, held = leave_last_out(events)
-    if not held:
-        return Blend()
-    with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
-        retriever = make_retriever(Path(folder), [e for user in train.values() for e in user])
-        users = random.Random(config.seed).sample(sorted(held), min(config.users, len(held)))
-        covered: list[tuple[Profile, list[str], list[float], int]] = []
-        for user_id in users:
-            profile = build_profile(user_id, train[user_id], catalogue.domain.rating_scale)
-            query = RetrievalQuery(history=profile.history, exclude=profile.excluded)
-            candidates = retriever.retrieve(query, config.candidates)
-            ids, target = [c.item_id for c in candidates], held[user_id][-1].item_id
-            if target in ids:
-                covered.append((profile, ids, [c.score for c in candidates], ids.index(target)))
+    users = random.Random(config.seed).sample(sorted(held), min(config.users, len(held)))
+    covered = await asyncio.to_thread(_replay, train, held, users, catalogue, config.candidates)
     examples = []
     sample = covered[: config.examples]
-    for done, (profile, ids, scores, chosen) in enumerate(sample, start=1):
-        values, _ = await interest.score(RankingContext(profile, SessionState()), ids)
-        examples.append(BlendExample(tuple(scores), tuple(values), chosen))
+    for done, replayed in enumerate(sample, start=1):
+        ids = [c.item_id for c in replayed.candidates]
+        values, _ = await interest.score(RankingContext(replayed.profile, SessionState()), ids)
+        scores = tuple(c.score for c in replayed.candidates)
+        examples.append(BlendExample(scores, tuple(values), ids.index(replayed.target)))
         progress(done / len(sample), f"{done} of {len(sample)} held-out events")
     try:
         return fit_blend(examples, coverage=len(covered) / len(users))
-    except DataError:
+    except DataError:  # nothing to learn from: a young ledger
         return Blend()
+
+
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    profile: Profile
+    candidates: list[Candidate]
+    target: str
+
+
+def _replay(
+    train: Histories, held: Histories, users: Sequence[str], catalogue: Catalogue, k: int
+) -> list[_Replayed]:
+    """What retrieval offers to users as they were before their last event, where it offers that event's item."""
+    if not users:
+        return []
+    found = []
+    embedder = _NoText()
+    with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
+        build_index(Path(folder), catalogue, [e for events in train.values() for e in events], embedder)
+        with open_index(Path(folder), embedder) as index:
+            retriever = HybridRetriever(index, catalogue, embedder)
+            for user_id in users:
+                profile = build_profile(user_id, train[user_id], catalogue.domain.rating_scale)
+                candidates = retriever.retrieve(
+                    RetrievalQuery(history=profile.history, exclude=profile.excluded), k
+                )
+                target = held[user_id][-1].item_id
+                if target is not None and target in {c.item_id for c in candidates}:
+                    found.append(_Replayed(profile, candidates, target))
+    return found
+
+
+class _NoText:
+    """Stands in for the embedder of an index that nobody asks for text."""
+
+    dimension = 1
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        return np.ones((len(texts), 1), np.float32)

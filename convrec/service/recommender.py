@@ -14,12 +14,12 @@ from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
-from convrec.errors import NotFoundError
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
 from convrec.ranking.ranker import BlendRanker
 from convrec.retrieval.base import Retriever
+from convrec.service.feedback import record
 from convrec.types import (
     Belief,
     Constraint,
@@ -205,19 +205,8 @@ class Recommender:
         return await self._show(request.user_id, None, None, intent, state, slate, started)
 
     async def record_feedback(self, event: FeedbackEvent) -> bool:
-        """Append a feedback event; it is durable when this returns, and the next turn sees it.
-
-        Returns:
-            False when the same event was already there.
-
-        Raises:
-            NotFoundError: The item is not in the catalogue.
-            EventConflictError: Another event has this event_id.
-            LedgerError: The event lacks what its type needs, or could not be stored.
-        """
-        if event.item_id is not None and event.item_id not in self.catalogue:
-            raise NotFoundError(f"no item {event.item_id!r} in the catalogue; ingest it first")
-        return await asyncio.to_thread(self.ledger.append, event)
+        """Append a feedback event; it is durable when this returns, and the next turn sees it. See `record`."""
+        return await asyncio.to_thread(record, event, self.catalogue, self.ledger)
 
     async def user(self, user_id: str) -> UserView:
         """What is known and believed about a user; an unknown user has an empty profile."""

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, create_mock_engine, event, text
 
 from convrec.database import open_database
-from convrec.errors import LedgerError
+from convrec.errors import EventConflictError, LedgerError
 from convrec.ledger.ledger import Ledger
 from convrec.testing.ledger import COMMENT, EVENTS, LIKE, RATING, LedgerConformance
 from convrec.types import FeedbackEvent, FeedbackType
@@ -39,12 +39,6 @@ def test_what_is_stored_outlives_the_connection(tmp_path: Path) -> None:
     assert tuple(reopened.get(e.event_id) for e in EVENTS) == EVENTS
     assert reopened.append_many(EVENTS) == 0
     second.dispose()
-
-
-def test_commits_are_durable_against_power_loss(database: Engine) -> None:
-    with database.connect() as connection:
-        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
-        assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
 
 
 def test_two_ledgers_on_one_file_see_and_wait_for_each_other(tmp_path: Path, ledger: Ledger) -> None:
@@ -81,6 +75,15 @@ def test_the_body_is_the_whole_event_but_its_timestamp(database: Engine, ledger:
 def test_a_rating_sent_as_an_integer_is_the_same_event(ledger: Ledger) -> None:
     ledger.append(replace(RATING, rating=4))
     assert ledger.append(replace(RATING, rating=4.0)) is False
+
+
+@pytest.mark.parametrize("place", [0, 1234, 2499])
+def test_a_conflict_is_found_anywhere_in_a_long_batch(ledger: Ledger, place: int) -> None:
+    events = [replace(LIKE, event_id=f"e{n:04}") for n in range(2500)]
+    ledger.append_many(events)
+    events[place] = replace(events[place], item_id="i9")
+    with pytest.raises(EventConflictError, match=f"e{place:04}"):
+        ledger.append_many(events)
 
 
 def test_an_event_of_a_later_version_is_refused_by_name(database: Engine, ledger: Ledger) -> None:

@@ -1,0 +1,317 @@
+"""The command line: parses, calls, prints. No logic.
+
+Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 3 done but something needs attention
+(every row of an ingestion was bad; doctor found something broken).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from convrec.console import ConsoleSteps, print_checks, print_slate
+from convrec.errors import ConvRecError
+from convrec.service.build import Workshop
+from convrec.settings import load_settings
+from convrec.types import FeedbackEvent, FeedbackType
+
+app = typer.Typer(
+    name="convrec",
+    help="A self-hosted, LLM-native conversational recommender.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console()
+_err = Console(stderr=True)
+_ATTENTION = 3
+
+EngineName = Literal["auto", "vllm", "transformers"]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Ledger, index, models, logs [env CONVREC_DATA_DIR; .convrec]")
+]
+EngineOption = Annotated[EngineName | None, typer.Option("--engine", help="What runs the language model [auto]")]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on [127.0.0.1]")]
+Port = Annotated[int | None, typer.Option("--port", help="Port of the API [8000]")]
+UiPort = Annotated[int | None, typer.Option("--ui-port", help="Port of the chat page [7860]")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read")]
+
+
+@app.command()
+def demo(
+    host: Host = None,
+    port: Port = None,
+    ui_port: UiPort = None,
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="The API only")] = False,
+) -> None:
+    """Fetch demo data and models, build the index, serve API and chat page."""
+    from convrec.service.demo import prepare_demo
+    from convrec.service.server import serve as run
+
+    workshop = Workshop(load_settings(host=host, port=port, ui_port=ui_port, engine=engine, data_dir=data_dir))
+    steps = ConsoleSteps(_err)
+    prepare_demo(workshop, steps)
+    asyncio.run(run(workshop, steps, ui=not no_ui))
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    ui_port: UiPort = None,
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+    ui: Annotated[bool, typer.Option("--ui", help="The chat page too")] = False,
+) -> None:
+    """Serve the ingested catalogue: the OpenAI-compatible API."""
+    from convrec.service.server import serve as run
+
+    settings = load_settings(host=host, port=port, ui_port=ui_port, engine=engine, data_dir=data_dir)
+    asyncio.run(run(Workshop(settings), ConsoleSteps(_err), ui=ui))
+
+
+@app.command()
+def ingest(
+    catalogue: Annotated[
+        Path | None, typer.Option(help="CSV, TSV, JSONL or Parquet with item_id, title, ...")
+    ] = None,
+    interactions: Annotated[
+        Path | None,
+        typer.Option(help="CSV, TSV, JSONL or Parquet with user_id, item_id, type or rating, timestamp"),
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="A file of prompts/domains, without .toml [generic]")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Read your catalogue and interactions; bad rows are reported, good ones kept, a rerun changes nothing."""
+    from convrec.prompting import load_domain
+    from convrec.service.ingest import ingest as run
+
+    settings = load_settings(data_dir=data_dir)
+    workshop = Workshop(settings)
+    name = domain or settings.domain or workshop.store.domain_name or "generic"
+    with ConsoleSteps(_err).step("Ingesting") as progress:
+        report = run(
+            workshop.store,
+            workshop.ledger,
+            load_domain(settings.prompts_dir, name),
+            catalogue,
+            interactions,
+            progress,
+        )
+    if as_json:
+        _print_json(dataclasses.asdict(report))
+    else:
+        for error in report.errors:
+            _err.print(escape(str(error)), style="red")
+        _out.print(
+            f"items: {report.items_read:,} read, {report.items_changed:,} new or changed; "
+            f"interactions: {report.interactions_read:,} read, {report.interactions_new:,} new; "
+            f"bad rows: {report.error_count:,}"
+        )
+        if report.items_changed:
+            _out.print("Next: convrec index")
+    if report.error_count and not (report.items_read or report.interactions_read):
+        raise typer.Exit(_ATTENTION)
+
+
+@app.command()
+def index(
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+    no_blend: Annotated[bool, typer.Option("--no-blend", help="Do not fit the LLM's weight (minutes)")] = False,
+    as_json: Json = False,
+) -> None:
+    """Rebuild both collections from catalogue and ledger, and fit the blend on held-out interactions."""
+    from convrec.service.engines import start_engine
+    from convrec.service.server import fit_blend
+
+    workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
+    steps = ConsoleSteps(_err)
+    catalogue = workshop.catalogue()
+    with steps.step("Building the index") as progress:
+        meta = workshop.index(catalogue, progress)
+
+    async def fit() -> None:
+        started = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
+        try:
+            await fit_blend(workshop, catalogue, started, steps)
+        finally:
+            await started.close()
+
+    if not no_blend:
+        asyncio.run(fit())
+    if as_json:
+        _print_json(dataclasses.asdict(meta))
+    else:
+        _out.print(f"{meta.items:,} items, {meta.users:,} users, {meta.interactions:,} interactions")
+
+
+@app.command()
+def recommend(
+    user: Annotated[str, typer.Option(help="user_id; an unknown one is a new user")],
+    k: Annotated[int | None, typer.Option(min=1, max=20, help="Length of the slate [5]")] = None,
+    query: Annotated[str, typer.Option(help="What they ask for, in words")] = "",
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print a slate for a user, from the running server where there is one."""
+    from convrec.service.recommender import RecommendRequest
+    from convrec.service.views import slate_view
+
+    workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
+
+    async def here() -> Any:
+        async with _recommender(workshop) as recommender:
+            ready = await recommender.recommend(RecommendRequest(user, k, query))
+            return slate_view(ready, recommender.catalogue)
+
+    remote = _running(workshop)
+    slate = remote.recommend(user, k, query) if remote else asyncio.run(here())
+    if as_json:
+        _print_json(slate.model_dump(mode="json"))
+    else:
+        print_slate(_out, slate)
+
+
+@app.command()
+def chat(
+    user: Annotated[str | None, typer.Option(help="user_id; a new one when left out")] = None,
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Talk in the terminal, with the running server where there is one. An empty line or Ctrl-D ends."""
+    workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
+    user_id, session_id = user or f"user-{uuid4().hex[:8]}", f"ses-{uuid4().hex}"
+    remote = _running(workshop)
+    if remote:
+        for message in _messages():
+            for piece in remote.chat(user_id, session_id, message):
+                _print_piece(piece)
+            _out.print()
+    else:
+        asyncio.run(_chat_here(workshop, user_id, session_id))
+
+
+@app.command()
+def feedback(
+    user: Annotated[str, typer.Option(help="user_id")],
+    type: Annotated[FeedbackType, typer.Option(help="What happened")],
+    item: Annotated[str | None, typer.Option(help="item_id")] = None,
+    rating: Annotated[float | None, typer.Option(help="On the domain's scale, with --type rating")] = None,
+    text: Annotated[str | None, typer.Option(help="With --type comment")] = None,
+    retracts: Annotated[str | None, typer.Option(help="event_id to take back, with --type retraction")] = None,
+    event_id: Annotated[str | None, typer.Option(help="Same id, same event: stored once [new]")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Append a feedback event to the ledger; durable when this returns, seen by the next turn."""
+    from convrec.service.feedback import record
+
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    event = FeedbackEvent(event_id or f"fb-{uuid4().hex}", user, type, time.time(), item, rating, text, retracts)
+    stored = record(event, workshop.catalogue(), workshop.ledger)
+    if as_json:
+        _print_json({"event_id": event.event_id, "stored": stored})
+    else:
+        _out.print(f"{event.event_id} {'stored' if stored else 'was there already'}")
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Look at everything and say what is missing and what to do."""
+    from convrec.service.doctor import examine
+
+    checks = examine(Workshop(load_settings(data_dir=data_dir)))
+    if as_json:
+        _print_json([dataclasses.asdict(check) for check in checks])
+    else:
+        print_checks(_out, checks)
+    if any(check.ok is False for check in checks):
+        raise typer.Exit(_ATTENTION)
+
+
+def main() -> None:
+    """Run a command; an error that convrec raised on purpose is one line."""
+    try:
+        app()
+    except ConvRecError as error:
+        _err.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _running(workshop: Workshop) -> Any:
+    from convrec.retrieval.index import index_holder
+    from convrec.service.remote import Remote
+
+    holder = index_holder(workshop.settings.index_dir)
+    return Remote(holder.url) if holder and holder.url else None
+
+
+@asynccontextmanager
+async def _recommender(workshop: Workshop) -> AsyncIterator[Any]:
+    """The recommender in this process, its index built where it is missing."""
+    from convrec.service.engines import start_engine
+
+    steps = ConsoleSteps(_err)
+    catalogue = workshop.catalogue()
+    if not workshop.index_is_current(catalogue):
+        with steps.step("Building the index") as progress:
+            workshop.index(catalogue, progress)
+    async with AsyncExitStack() as stack:
+        opened = stack.enter_context(workshop.open_index())
+        engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
+        stack.push_async_callback(engine.close)
+        yield workshop.recommender(catalogue, opened, engine)
+
+
+async def _chat_here(workshop: Workshop, user_id: str, session_id: str) -> None:
+    from convrec.service.recommender import ChatRequest, ReplyDelta, SlateReady
+    from convrec.service.views import slate_view
+
+    async with _recommender(workshop) as recommender:
+        for message in _messages():
+            async for event in recommender.chat(ChatRequest(user_id, message, session_id)):
+                if isinstance(event, SlateReady):
+                    _print_piece(slate_view(event, recommender.catalogue))
+                elif isinstance(event, ReplyDelta):
+                    _print_piece(event.text)
+            _out.print()
+
+
+def _messages() -> Iterator[str]:
+    while True:
+        try:
+            message = _out.input("[bold]› [/bold]")
+        except EOFError:
+            return
+        if not message.strip():
+            return
+        yield message
+
+
+def _print_piece(piece: Any) -> None:
+    if isinstance(piece, str):
+        _out.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
+    else:
+        print_slate(_out, piece)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,101 @@
+"""Owns the session's state: a pure fold over its intents, and the retrieval query that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from convrec.types import (
+    Constraint,
+    Intent,
+    IntentKind,
+    Mention,
+    Polarity,
+    Profile,
+    RetrievalQuery,
+    SessionState,
+)
+
+_SEEDS: Final = {Polarity.LIKED: 1.0, Polarity.DISLIKED: -1.0, Polarity.NEUTRAL: 0.5}
+"""What a mention weighs as a seed. SEEN is no taste: it only excludes."""
+
+
+def update(state: SessionState, intent: Intent) -> SessionState:
+    """The state after one more intent.
+
+    A new wish brings its own query; a refinement keeps it. Later constraints win over earlier ones that they
+    contradict, and later feelings about an item over earlier ones. A reset forgets everything before it.
+    """
+    if intent.reset:
+        state = SessionState()
+    renews = intent.kind is IntentKind.RECOMMEND and (intent.query or intent.mentions)
+    return SessionState(
+        query=intent.query if renews else state.query,
+        k=intent.k or state.k,
+        mentions=_named(state.mentions, intent.mentions),
+        constraints=_constrained(state.constraints, intent.constraints),
+        turns=state.turns + 1,
+    )
+
+
+def replay(intents: Iterable[Intent]) -> SessionState:
+    """The state after a whole session."""
+    state = SessionState()
+    for intent in intents:
+        state = update(state, intent)
+    return state
+
+
+def retrieval_query(state: SessionState, profile: Profile) -> RetrievalQuery:
+    """What to look for: the conversation's words, seeds and constraints, the user's history, nothing known already."""
+    return RetrievalQuery(
+        text=state.query,
+        history=profile.history,
+        seeds={m.item_id: _SEEDS[m.polarity] for m in state.mentions if m.polarity in _SEEDS},
+        constraints=state.constraints,
+        exclude=profile.excluded | {mention.item_id for mention in state.mentions},
+    )
+
+
+def _named(old: tuple[Mention, ...], new: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Oldest first, one per item; only naming an item again does not undo what was felt about it."""
+    named = {mention.item_id: mention for mention in old}
+    for mention in new:
+        earlier = named.pop(mention.item_id, mention)
+        named[mention.item_id] = earlier if mention.polarity is Polarity.NEUTRAL else mention
+    return tuple(named.values())
+
+
+def _constrained(old: tuple[Constraint, ...], new: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
+    """Earlier constraints as far as the new ones leave them, then the new ones.
+
+    A value is either wanted or refused, as said last. A value that is now required makes the required ones of
+    earlier turns on that facet welcome instead ("a comedy", then "a western"). A required range replaces the
+    earlier range of its facet; a preferred one ("newer") only an earlier preference.
+    """
+    kept = [adjusted for c in old if (adjusted := _left_by(c, new)) is not None]
+    return (*kept, *new)
+
+
+def _left_by(old: Constraint, new: tuple[Constraint, ...]) -> Constraint | None:
+    for c in new:
+        if c.facet != old.facet or _is_range(c) != _is_range(old):
+            continue
+        if _is_range(c):
+            if c.strength == "must" or old.strength != "must":
+                return None
+        elif _value(c) == _value(old):
+            return None
+    required = any(c.facet == old.facet and c.op == "include" and c.strength == "must" for c in new)
+    if required and old.op == "include" and old.strength == "must":
+        return replace(old, strength="prefer")
+    return old
+
+
+def _is_range(constraint: Constraint) -> bool:
+    return constraint.op not in ("include", "exclude")
+
+
+def _value(constraint: Constraint) -> str:
+    return str(constraint.value).casefold()

@@ -1,0 +1,196 @@
+"""VllmClient: requests to one or many vLLM servers: which one, failover, adapters. Owns no deadline, no process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+
+from convrec.engine.base import AdapterRef, Tokenizer
+from convrec.errors import EngineError, EngineUnavailableError, NotFoundError
+
+_PROBE = "Which tokenizer is this? <3 naïve 東京 1999"
+
+
+class VllmClient:
+    """One connection pool for all servers of a model.
+
+    A request goes to the server that its prompt picks, so that the same prompt meets the same prefix cache, and to
+    the next one when that fails. A server that lost an adapter in a restart is given it again.
+
+    Args:
+        urls: Where the servers are now.
+        tokenizer: Of the model they serve.
+    """
+
+    def __init__(self, urls: Callable[[], Sequence[str]], tokenizer: Tokenizer) -> None:
+        self._urls = urls
+        self._tokenizer = tokenizer
+        # Not through a proxy: the child server listens on loopback, others are named by the operator.
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=2.0), trust_env=False)
+        self._bases: dict[str, str] = {}
+        self._adapters: dict[str, AdapterRef] = {}
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._http.aclose()
+
+    async def connect(self) -> None:
+        """Reach at least one server and see that it serves our model.
+
+        Raises:
+            EngineUnavailableError: None does.
+        """
+        failures: list[EngineUnavailableError] = []
+        for url in self._urls():
+            try:
+                await self._base(url)
+            except EngineUnavailableError as error:
+                failures.append(error)
+        if not self._bases:
+            raise failures[-1]
+
+    async def open(
+        self, path: str, body: dict[str, Any], prompt: Sequence[int], adapter: str | None
+    ) -> httpx.Response:
+        """The streaming response, status 200, of the first server that gives one; the caller closes it.
+
+        Raises:
+            EngineError: The request is refused.
+            EngineUnavailableError: No server can take it.
+            NotFoundError: The adapter is not loaded.
+        """
+        ref = None if adapter is None else self._find(adapter)
+        urls = self._urls()
+        first = hash(tuple(prompt)) % len(urls)
+        failures: list[EngineUnavailableError] = []
+        for url in (*urls[first:], *urls[:first]):
+            try:
+                model = ref.name if ref is not None else await self._base(url)
+                response = await self._post(url, path, {"model": model, **body})
+                if response.status_code == httpx.codes.NOT_FOUND and ref is not None:
+                    await response.aclose()
+                    await self._load(url, ref)
+                    response = await self._post(url, path, {"model": model, **body})
+                if response.status_code == httpx.codes.OK:
+                    return response
+                await _refused(response, f"the request to {url}")
+            except EngineUnavailableError as error:
+                failures.append(error)
+        raise failures[-1]
+
+    async def load_adapter(self, ref: AdapterRef) -> None:
+        """Load an adapter on every server that is up; the others get it when they are asked for it.
+
+        Raises:
+            EngineError: It does not fit, or the name stands for another path.
+            EngineUnavailableError: No server is up.
+        """
+        known = self._adapters.get(ref.name)
+        if known is not None:
+            if known.path.resolve() != ref.path.resolve():
+                raise EngineError(f"adapter {ref.name} is already loaded from {known.path}; names are used once")
+            return
+        failures: list[EngineUnavailableError] = []
+        for url in self._urls():
+            try:
+                await self._load(url, ref)
+            except EngineUnavailableError as error:
+                failures.append(error)
+        if len(failures) == len(self._urls()):
+            raise failures[-1]
+        self._adapters[ref.name] = ref
+
+    async def unload_adapter(self, name: str) -> None:
+        """Forget an adapter on every server; one that is down has forgotten it already.
+
+        Raises:
+            NotFoundError: It is not loaded.
+        """
+        del self._adapters[self._find(name).name]
+        for url in self._urls():
+            try:
+                response = await self._post(url, "/v1/unload_lora_adapter", {"lora_name": name})
+                await response.aclose()
+            except EngineUnavailableError:
+                continue
+
+    async def ready(self) -> int:
+        """How many servers are healthy; never raises."""
+        return sum(await asyncio.gather(*(self._healthy(url) for url in self._urls())))
+
+    async def _healthy(self, url: str) -> bool:
+        try:
+            return (await self._http.get(f"{url}/health", timeout=2.0)).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _find(self, name: str) -> AdapterRef:
+        try:
+            return self._adapters[name]
+        except KeyError:
+            raise NotFoundError(f"adapter {name} is not loaded; load it first") from None
+
+    async def _base(self, url: str) -> str:
+        """The name under which a server serves the base model, once its token ids are known to be ours."""
+        if url not in self._bases:
+            models = await self._json("GET", f"{url}/v1/models")
+            name = str(models["data"][0]["id"])
+            probe = {"model": name, "prompt": _PROBE, "add_special_tokens": False}
+            answer = await self._json("POST", f"{url}/tokenize", probe)
+            if answer["tokens"] != self._tokenizer.encode(_PROBE):
+                raise EngineUnavailableError(
+                    f"the server at {url} serves {name}, which has another tokenizer than the model that is set; "
+                    "set CONVREC_MODEL to what it serves"
+                )
+            self._bases[url] = name
+        return self._bases[url]
+
+    async def _load(self, url: str, ref: AdapterRef) -> None:
+        body = {"lora_name": ref.name, "lora_path": str(ref.path.resolve())}
+        response = await self._post(url, "/v1/load_lora_adapter", body)
+        text = (await response.aread()).decode(errors="replace")
+        if response.status_code != httpx.codes.OK and "already been loaded" not in text:
+            # Also for a 500, with which vLLM answers to weights that do not fit: the server itself is fine.
+            raise EngineError(f"{url} cannot load adapter {ref.name} from {ref.path}: {error_message(text)}")
+
+    async def _post(self, url: str, path: str, body: dict[str, Any]) -> httpx.Response:
+        try:
+            return await self._http.send(self._http.build_request("POST", url + path, json=body), stream=True)
+        except httpx.TransportError as error:
+            raise unreachable(url, error) from error
+
+    async def _json(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            response = await self._http.request(method, url, json=body)
+        except httpx.TransportError as error:
+            raise unreachable(url, error) from error
+        if response.status_code != httpx.codes.OK:
+            raise EngineUnavailableError(f"{url} answered {response.status_code}; is it a vLLM server?")
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+async def _refused(response: httpx.Response, what: str) -> None:
+    """Raise what a response means that is not 200: the request is wrong, or the server is down or full."""
+    text = error_message((await response.aread()).decode(errors="replace"))
+    busy = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    if busy or response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise EngineUnavailableError(f"{what} failed with {response.status_code}: {text}; see vLLM's log")
+    raise EngineError(f"{what} was refused with {response.status_code}: {text}")
+
+
+def unreachable(url: str, error: httpx.TransportError) -> EngineUnavailableError:
+    """What a broken connection means to an engine's caller."""
+    return EngineUnavailableError(f"cannot reach vLLM at {url} ({type(error).__name__} {error}); is it running?")
+
+
+def error_message(text: str) -> str:
+    """The message in vLLM's error body, or the body's beginning."""
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text[:300]

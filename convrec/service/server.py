@@ -1,0 +1,180 @@
+"""Owns the life of a server: brings the recommender up behind an open port, serves it, takes all of it down.
+
+The port answers from the first second (/ready says what is being done), so that a supervisor or a person sees
+progress; the chat page starts as a child process and is a client like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from convrec.data.catalogue import Catalogue
+from convrec.engine.base import Engine
+from convrec.errors import ConvRecError, SettingsError
+from convrec.service.api import create_app
+from convrec.service.build import Workshop
+from convrec.service.engines import start_engine
+from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.service.steps import Progress, Steps
+
+_PATIENCE_S = 60.0
+"""How long the chat page may take to answer."""
+
+
+async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
+    """Serve until SIGINT or SIGTERM; on return every child process has ended and the index is free.
+
+    Args:
+        ui: Start the chat page too.
+
+    Raises:
+        ConvRecError: It cannot come up; the message says why.
+    """
+    settings = workshop.settings
+    slot = RecommenderSlot(detail="loading")
+    info = ServerInfo(model=Path(workshop.model).name, version=version("convrec"), started=time.time())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_listening(slot, info, settings.host, settings.port))
+        work = asyncio.create_task(_work(stack, workshop, slot, steps, url, ui=ui))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+        stopped.cancel()
+        if not work.cancelled():
+            work.result()
+        if not stop.is_set():
+            await stop.wait()
+
+
+async def _work(
+    stack: AsyncExitStack, workshop: Workshop, slot: RecommenderSlot, steps: Steps, url: str, *, ui: bool
+) -> None:
+    """Bring everything up, cheapest first; what was opened is closed by the stack."""
+    told = _Told(steps, slot)
+    settings = workshop.settings
+    catalogue = await asyncio.to_thread(workshop.catalogue)
+    with told.step("Loading the text embedder"):
+        await asyncio.to_thread(lambda: workshop.embedder)
+    if not await asyncio.to_thread(workshop.index_is_current, catalogue):
+        with told.step("Building the index") as progress:
+            await asyncio.to_thread(workshop.index, catalogue, progress)
+    index = stack.enter_context(await asyncio.to_thread(workshop.open_index, url))
+    engine = await start_engine(settings, workshop.model, told)
+    stack.push_async_callback(engine.close)
+    if not settings.blend_file.exists():
+        await fit_blend(workshop, catalogue, engine, told)
+    slot.fill(workshop.recommender(catalogue, index, engine))
+    steps.note(f"API  {url}")
+    if ui:
+        with told.step("Starting the chat page"):
+            page = await stack.enter_async_context(_chat_page(url, settings.host, settings.ui_port))
+        steps.note(f"Chat {page}")
+
+
+async def fit_blend(workshop: Workshop, catalogue: Catalogue, engine: Engine, steps: Steps) -> None:
+    """Fit and store the blend as a step of its own."""
+    with steps.step("Fitting the blend on held-out interactions") as progress:
+        blend = await workshop.fit_blend(catalogue, engine, progress)
+    steps.note(f"weight of retrieval {blend.w_retrieval:.2f}, of the language model {blend.w_interest:.2f}")
+
+
+class _Told:
+    """Steps that the open port tells too."""
+
+    def __init__(self, steps: Steps, slot: RecommenderSlot) -> None:
+        self._steps = steps
+        self._slot = slot
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Progress]:
+        self._slot.detail = title
+        with self._steps.step(title) as progress:
+            yield progress
+
+    def note(self, text: str) -> None:
+        self._steps.note(text)
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn without signal handlers: it would end the process before the engine is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _listening(slot: RecommenderSlot, info: ServerInfo, host: str, port: int) -> AsyncIterator[str]:
+    """The API on an open port; yields its URL. On exit requests under way are finished first."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        opened = socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+    server = _Uvicorn(
+        uvicorn.Config(
+            create_app(slot, info=info), log_level="warning", lifespan="off", timeout_graceful_shutdown=30
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[opened]))
+    try:
+        yield _url(host, opened.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _chat_page(api: str, host: str, port: int) -> AsyncIterator[str]:
+    """The chat page in a process of its own; yields its URL once it answers."""
+    command = (sys.executable, "-m", "ui.app", "--api", api, "--host", host, "--port", str(port))
+    page = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+    url = _url(host, port)
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            deadline = time.monotonic() + _PATIENCE_S
+            while not await _answers(client, url):
+                if page.returncode is not None or time.monotonic() > deadline:
+                    raise ConvRecError(
+                        f"the chat page did not start at {url}; choose another --ui-port, or leave it out: --no-ui"
+                    )
+                await asyncio.sleep(0.2)
+        yield url
+    finally:
+        if page.returncode is None:
+            page.terminate()
+            try:
+                async with asyncio.timeout(5):
+                    await page.wait()
+            except TimeoutError:
+                page.kill()
+                await page.wait()
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"

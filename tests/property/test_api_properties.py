@@ -1,0 +1,207 @@
+"""No body makes the API fail, every refusal has OpenAI's shape, and every stream is well-formed."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convrec.errors import EngineUnavailableError
+from convrec.service.api import create_app
+from convrec.service.completion import Reply
+from convrec.service.metrics import Metrics
+from convrec.service.recommender import ChatEvent, RecommendRequest, ReplyDelta, TurnDone
+from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.testing.engine import FakeEngine
+from convrec.testing.recommender import small_recommender
+
+PROMPTS = Path(__file__).parents[2] / "prompts"
+
+
+class _Api:
+    """The app and an event loop to call it in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stack = small_recommender(folder, PROMPTS, FakeEngine())
+        self.recommender = self._stack.__enter__()
+        self.runner = asyncio.Runner()
+        app = create_app(RecommenderSlot(self.recommender), info=ServerInfo("fake-lm", "0", 0.0))
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+        self.ready = self.runner.run(self.recommender.recommend(RecommendRequest("someone")))
+
+    def post(self, path: str, content: bytes) -> httpx.Response:
+        headers = {"content-type": "application/json"}
+        return self.runner.run(self._http.post(path, content=content, headers=headers))
+
+    def close(self) -> None:
+        self.runner.run(self._http.aclose())
+        self.runner.close()
+        self._stack.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Api]:
+    small = _Api(tmp_path_factory.mktemp("api"))
+    yield small
+    small.close()
+
+
+_SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+
+_text = st.text(max_size=30) | st.sampled_from(["a Syrah", "like Amber Hill Syrah Reserve but cheaper", "\0", " "])
+_number = st.integers() | st.floats() | st.sampled_from([10**400, -1, 0, 1, 5])
+_scalar = st.none() | st.booleans() | _number | _text
+_json = st.recursive(
+    _scalar, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4), max_leaves=12
+)
+
+
+def _mostly(*values: Any) -> st.SearchStrategy[Any]:
+    """Sensible values most of the time, anything sometimes."""
+    return st.sampled_from(values) | st.sampled_from(values) | _text | _json
+
+
+def _object(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(required, optional=optional) | st.fixed_dictionaries({}, optional=required)
+
+
+_message = _object(
+    {
+        "role": _mostly("user", "assistant"),
+        "content": _text | st.lists(_object({"type": _mostly("text"), "text": _text}, {})) | _json,
+    },
+    {"name": _json},
+)
+_chat = _object(
+    {"model": _mostly("convrec"), "messages": st.lists(_message, min_size=1, max_size=4) | _json},
+    {
+        "stream": _mostly(True, False),
+        "stream_options": _object({"include_usage": st.booleans()}, {}) | _json,
+        "n": _mostly(1),
+        "user": _mostly("drinker1"),
+        "safety_identifier": _mostly("drinker2"),
+        "temperature": _json,
+        "convrec": _object({}, {"user_id": _mostly("drinker3"), "session_id": _mostly("s1"), "k": _mostly(1, 20)}),
+    },
+)
+_recommendation = _object(
+    {"user_id": _mostly("drinker1", "somebody new")},
+    {
+        "k": _mostly(1, 7),
+        "query": _text | _json,
+        "filters": st.lists(
+            _object(
+                {
+                    "facet": _mostly("grape", "price"),
+                    "op": _mostly("include", "exclude", ">=", "<", "<="),
+                    "value": _mostly("Syrah", 12, 1e308),
+                },
+                {"strength": _mostly("must", "prefer", "avoid")},
+            ),
+            max_size=3,
+        )
+        | _json,
+        "exclude": st.lists(_mostly("w01", "w02"), max_size=3) | _json,
+    },
+)
+_feedback = _object(
+    {"user_id": _mostly("fan1", "fan2"), "type": _mostly("like", "rating", "comment", "retraction", "click")},
+    {
+        "item_id": _mostly("w01", "w05"),
+        "event_id": _mostly("e1", "e2"),
+        "rating": _mostly(1, 4.5, 6),
+        "text": _text | _json,
+        "retracts": _mostly("e1"),
+        "session_id": _mostly("s1"),
+        "impression_id": _mostly("i1"),
+        "timestamp": _mostly(0, 1e9),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "shaped"),
+    [
+        ("/v1/chat/completions", _chat),
+        ("/v1/recommendations", _recommendation),
+        ("/v1/feedback", _feedback),
+    ],
+)
+def test_no_body_makes_the_api_fail(api: _Api, path: str, shaped: st.SearchStrategy[Any]) -> None:
+    answered: set[int] = set()
+
+    @_SETTINGS
+    @given(content=(shaped | shaped | _json).map(json.dumps).map(str.encode) | st.binary(max_size=50))
+    def check(content: bytes) -> None:
+        response = api.post(path, content)
+        answered.add(response.status_code)
+        assert response.status_code < 500, response.text
+        assert response.headers["x-request-id"]
+        if response.status_code >= 400:
+            (error,) = response.json().values()
+            assert set(error) == {"message", "type", "param", "code"}
+            assert error["type"] == "invalid_request_error"
+            assert error["message"]
+            assert error["code"]
+        elif response.headers["content-type"].startswith("text/event-stream"):
+            assert response.text.endswith("data: [DONE]\n\n")
+            assert '"error"' not in response.text.partition("recommendations")[0]
+
+    check()
+    assert {200, 400} <= answered  # the strategies reach both sides
+
+
+@_SETTINGS
+@given(
+    pieces=st.lists(st.text() | st.sampled_from(["\n", "\r\n", "\u2028", "data: x\n\n", "[DONE]"])),
+    usage=st.booleans(),
+)
+def test_a_stream_is_well_formed_whatever_the_prose(api: _Api, pieces: list[str], usage: bool) -> None:
+    async def turn() -> AsyncGenerator[ChatEvent, None]:
+        yield api.ready
+        for piece in pieces:
+            yield ReplyDelta(piece)
+        yield TurnDone(3, len(pieces), 0.1)
+
+    *chunks, done = api.runner.run(_stream(turn(), api, usage))
+    assert done == "[DONE]"
+    first, *rest = map(json.loads, chunks)
+    assert first["choices"][0]["delta"]["convrec"]["impression_id"] == api.ready.impression_id
+    assert len({(chunk["id"], chunk["created"]) for chunk in (first, *rest)}) == 1
+    if usage:
+        last = rest.pop()
+        assert (last["choices"], last["usage"]["total_tokens"]) == ([], 3 + len(pieces))
+    deltas = [chunk["choices"][0] for chunk in rest]
+    assert [delta["finish_reason"] for delta in deltas] == [None] * len(pieces) + ["stop"]
+    assert [delta["delta"].get("content") for delta in deltas] == [*pieces, None]
+
+
+@_SETTINGS
+@given(pieces=st.lists(st.text(max_size=5), max_size=3))
+def test_a_stream_that_breaks_ends_with_its_error(api: _Api, pieces: list[str]) -> None:
+    async def turn() -> AsyncGenerator[ChatEvent, None]:
+        yield api.ready
+        for piece in pieces:
+            yield ReplyDelta(piece)
+        raise EngineUnavailableError("start the engine")
+
+    *chunks, last = map(json.loads, api.runner.run(_stream(turn(), api, True)))
+    assert len(chunks) == 1 + len(pieces)
+    assert last["error"]["message"] == "start the engine"
+    assert last["error"]["code"] == "engine_unavailable"
+
+
+async def _stream(turn: AsyncGenerator[ChatEvent, None], api: _Api, usage: bool) -> list[str]:
+    """The data of the events, read as a line-splitting client would."""
+    reply = Reply(turn, api.recommender.catalogue, Metrics())
+    slate = await reply.slate()
+    wire = b"".join([event async for event in reply.stream(slate, usage)]).decode()
+    lines = wire.splitlines()
+    assert lines[1::2] == [""] * (len(lines) // 2)
+    assert all(line.startswith("data: ") for line in lines[::2])
+    return [line.removeprefix("data: ") for line in lines[::2]]
