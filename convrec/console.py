@@ -34,13 +34,20 @@ class ConsoleSteps:
             BarColumn(24),
             TextColumn("{task.fields[what]}"),
         )
-        with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bar:
-            task = bar.add_task(title, total=None, what="")
-            try:
+        bar = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        try:
+            with bar:
+                task = bar.add_task(title, total=None, what="")
                 yield lambda fraction, what: bar.update(task, total=1.0, completed=fraction, what=escape(what))
-            except BaseException:
-                self._console.print(f"{_SIGN[False]} {title}")
-                raise
+        except BaseException:
+            self._console.print(f"{_SIGN[False]} {title}")
+            raise
         self._console.print(f"{_SIGN[True]} {title} [dim]{time.monotonic() - started:.1f} s[/dim]")
 
     def note(self, text: str) -> None:

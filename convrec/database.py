@@ -1,8 +1,8 @@
 """The SQL connection that ledger and catalogue share; owns its durability settings and no tables.
 
 SQLite runs with WAL and synchronous=FULL: a commit that returned survives kill -9 and power loss
-(https://www.sqlite.org/pragma.html#pragma_synchronous). Readers never wait; writers wait up to 30 seconds for each
-other, of whatever thread or process. Other databases keep their own defaults.
+(https://www.sqlite.org/pragma.html#pragma_synchronous). Readers do not wait for writers; writers wait up to 30
+seconds for each other, of whatever thread or process. Other databases keep their own defaults.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("convrec.testing")
+
 
 @pytest.fixture(scope="session")
 def demo_data_dir() -> Path:

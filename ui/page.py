@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from uuid import uuid4
 
 import gradio as gr
@@ -14,7 +14,7 @@ from ui.cards import BUTTONS
 from ui.client import ApiClient, ApiError
 from ui.layout import NEW_PERSON, Layout, Updates
 from ui.session import Phase, Session, Turn
-from ui.views import SlateView
+from ui.views import ChatEvent, SlateView
 
 _DRAW_S = 0.08  # prose is drawn at most this often: drawing costs more than a token
 
@@ -42,18 +42,16 @@ class ChatPage:
         # "multiple": the session decides whether a turn may begin, not the browser's idea of what still runs.
         asking = {"outputs": answer, "trigger_mode": "multiple", **quiet}
         typed = [page.session, page.message]
-        asks = [
-            page.message.submit(self._ask, typed, **asking),
-            page.send.click(self._ask, typed, **asking),
-            page.retry.click(self._ask_again, page.session, **asking),
-            *(
-                button.click(self._ask_example(i), page.session, **asking)
-                for i, button in enumerate(page.examples)
-            ),
-        ]
-        page.stop.click(self._stop, page.session, page.conversation, cancels=asks, **quiet)
-        page.fresh.click(self._begin, page.session, page.conversation, cancels=asks, **quiet)
-        page.picker.change(self._choose, [page.session, page.picker], everything, cancels=asks, **quiet)
+        page.message.submit(self._ask, typed, **asking)
+        page.send.click(self._ask, typed, **asking)
+        page.retry.click(self._ask_again, page.session, **asking)
+        for index, button in enumerate(page.examples):
+            button.click(self._ask_example(index), page.session, **asking)
+        # Without Gradio's cancels, which cancel what the browser believes to be running: a turn that began
+        # while the page was still loading was among it.
+        page.stop.click(self._stop, page.session, page.conversation, **quiet)
+        page.fresh.click(self._begin, page.session, page.conversation, **quiet)
+        page.picker.change(self._choose, [page.session, page.picker], everything, **quiet)
         for index, slot in enumerate(page.slots):
             outputs = [*slot.components, page.person]
             for kind, button in zip(BUTTONS, slot.buttons.values(), strict=True):
@@ -102,55 +100,65 @@ class ChatPage:
             yield self._layout.draw_nothing()
             return
         yield {**self._layout.draw(session), self._layout.message: ""}
-        async with aclosing(self._answer(session, turn)) as updates:
-            async for update in updates:
-                yield update
+        async for update in self._answer(session, turn):
+            yield update
 
     async def _ask_again(self, session: Session) -> Stream:
-        async with aclosing(self._ask(session, session.take_back())) as updates:
-            async for update in updates:
-                yield update
+        async for update in self._ask(session, session.take_back()):
+            yield update
 
     def _ask_example(self, index: int) -> Callable[[Session], Stream]:
         async def ask(session: Session) -> Stream:
-            async with aclosing(self._ask(session, session.example(index))) as updates:
-                async for update in updates:
-                    yield update
+            async for update in self._ask(session, session.example(index)):
+                yield update
 
         return ask
 
     async def _answer(self, session: Session, turn: Turn) -> Stream:
-        """The slate at once, then the prose as it comes; ends early when the turn is stopped or left."""
+        """The slate at once, then the prose as it comes; ends early when the turn is stopped."""
         try:
             async for update in self._follow(session, turn):
                 yield update
-            turn.phase = Phase.DONE if turn.phase.running else turn.phase
+            turn.finish(Phase.DONE)
         except ApiError as error:
-            turn.phase, turn.problem = Phase.FAILED, str(error)
+            turn.finish(Phase.FAILED, str(error))
         finally:
-            # Closed from outside: the browser cancelled the event.
-            turn.phase = Phase.STOPPED if turn.phase.running else turn.phase
+            turn.finish(Phase.STOPPED)  # only where neither was reached: the browser has gone
         if session.turn is turn:
             yield {**self._layout.draw_answer(session), **self._layout.draw_controls(session)}
             yield await self._draw_person(session)
 
     async def _follow(self, session: Session, turn: Turn) -> Stream:
-        messages, shown = session.messages(), session.domain.shown if session.domain else ()
-        drawn = 0.0
-        chat = self._client.chat(messages, session.user_id, session.session_id, shown)
-        async with aclosing(chat) as events:
-            async for event in events:
-                if not turn.phase.running:
-                    return
+        """Read the API's events in a task of their own, so that stopping ends the request at once."""
+        events: asyncio.Queue[ChatEvent | None] = asyncio.Queue()
+
+        async def read() -> None:
+            shown = session.domain.shown if session.domain else ()
+            try:
+                chat = self._client.chat(session.messages(), session.user_id, session.session_id, shown)
+                async for event in chat:
+                    events.put_nowait(event)
+            finally:
+                events.put_nowait(None)
+
+        reading = turn.reading = asyncio.create_task(read())
+        try:
+            drawn = 0.0
+            while (event := await events.get()) is not None and turn.phase.running:
                 turn.phase = Phase.WRITING
                 if isinstance(event, SlateView):
                     turn.slate, session.session_id = event, event.session_id
                     yield self._layout.draw(session)
-                else:
-                    turn.prose += event.text
-                    if time.monotonic() - drawn >= _DRAW_S:
-                        drawn = time.monotonic()
-                        yield self._layout.draw_answer(session)
+                    continue
+                turn.prose += event.text
+                if time.monotonic() - drawn >= _DRAW_S:
+                    drawn = time.monotonic()
+                    yield self._layout.draw_answer(session)
+            await asyncio.wait({reading})
+            if not reading.cancelled():
+                reading.result()
+        finally:
+            reading.cancel()
 
     async def _stop(self, session: Session) -> Updates:
         session.stop()

@@ -6,6 +6,7 @@ each other's changes. Handlers run on one event loop, so what happens between tw
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -45,7 +46,12 @@ class Mark:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """One message and what came back; marks are by item_id."""
+    """One message and what came back.
+
+    Args:
+        marks: By item_id.
+        reading: The task that reads the API's answer.
+    """
 
     message: str
     phase: Phase = Phase.WAITING
@@ -53,6 +59,12 @@ class Turn:
     prose: str = ""
     problem: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
+    reading: asyncio.Task[None] | None = None
+
+    def finish(self, phase: Phase, problem: str = "") -> None:
+        """End a turn that still runs; one that has ended stays as it is."""
+        if self.phase.running:
+            self.phase, self.problem = phase, problem
 
     def unmark(self, mark: Mark) -> None:
         """Forget a mark that was taken back."""
@@ -101,8 +113,10 @@ class Session:
 
     def stop(self) -> None:
         """Stop the turn in progress, if any."""
-        if self.turn is not None and self.turn.phase.running:
-            self.turn.phase = Phase.STOPPED
+        if self.turn is not None:
+            self.turn.finish(Phase.STOPPED)
+            if self.turn.reading is not None:
+                self.turn.reading.cancel()
 
     def messages(self) -> list[tuple[str, str]]:
         """(role, content) of the conversation, oldest first; ends with the latest turn's message."""

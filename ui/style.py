@@ -77,5 +77,8 @@ def theme() -> gr.themes.Base:
         block_title_background_fill="none",
         block_title_background_fill_dark="none",
         block_title_padding="0",
+        input_border_width="1px",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_600",
         block_title_text_color="*body_text_color_subdued",
     )

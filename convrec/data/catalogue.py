@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from convrec.data.tables import Row, RowError, read_rows
+from convrec.database import writing
 from convrec.errors import DataError, LedgerError, NotFoundError
 from convrec.types import AttributeValue, Constraint, Domain, Facet, FacetType, Item
 
@@ -228,7 +229,7 @@ class CatalogueStore:
     @contextmanager
     def _transaction(self, verb: str) -> Iterator[Connection]:
         try:
-            with self._database.begin() as connection:
+            with writing(self._database) if verb == "write" else self._database.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             # The driver's own words: SQLAlchemy's carry the statement, of any length.

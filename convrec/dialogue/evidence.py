@@ -1,7 +1,7 @@
-"""Owns the evidence for recommendations: facts of the catalogue, the conversation and the history. Writes no prose.
+"""Owns the evidence for recommendations: facts of catalogue, conversation and history. Writes no prose.
 
-An ATTRIBUTE without a title was asked for; with one, it is held by that liked item too. The `value` of HISTORY says
-how the item is known: "liked", "named" (in this conversation) or "known" (from the history).
+An ATTRIBUTE without a title was asked for; with one, that liked item holds it too. The `value` of HISTORY says how
+the item is known: "liked", "named" (in this conversation) or "known" (from the history).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _POOL = 50
 _NEAREST = 2
 _LIFT = 1.2
 _WEIGHTS = {"must": 1.0, "prefer": 0.8}
+_KNOWN = {"liked": "which you liked", "named": "which you named", "known": "from your history"}
 _REQUEST, _HISTORY, _LIKED, _POPULARITY = 0.9, 0.6, 0.4, 0.1
 
 
@@ -140,7 +141,7 @@ def why(evidence: Sequence[Evidence], domain: Domain, catalogue: Catalogue) -> s
 
     Args:
         evidence: Strongest first; () gives "".
-        domain: Its words for what people do with items.
+        domain: What an item is called.
         catalogue: Says how values are put into words.
     """
     kinds: dict[EvidenceKind, list[Evidence]] = {}
@@ -150,13 +151,12 @@ def why(evidence: Sequence[Evidence], domain: Domain, catalogue: Catalogue) -> s
     asked = [label(catalogue, e.facet or "", e.value or "") for e in attributes if e.title is None]
     parts = [f"{', '.join(asked)}, as you asked"] if asked else []
     parts += [f"matches “{e.value}”" for e in kinds.get(EvidenceKind.REQUEST, [])]
-    for known, told in (
-        ("liked", "which you liked"),
-        ("named", "as you named"),
-        ("known", f"which you have {domain.past}"),
-    ):
+    for known, told in _KNOWN.items():
         near = [e.title or "" for e in kinds.get(EvidenceKind.HISTORY, []) if e.value == known]
         parts += [f"near {listed(near)}, {told}"] if near else []
     parts += [f"{label(catalogue, e.facet or '', e.value or '')}, like {e.title}" for e in attributes if e.title]
-    parts += [f"popular: in the history of {e.value} people" for e in kinds.get(EvidenceKind.POPULARITY, [])]
+    parts += [
+        f"popular {domain.noun}: in the history of {e.value} people"
+        for e in kinds.get(EvidenceKind.POPULARITY, [])
+    ]
     return " · ".join(parts)

@@ -11,14 +11,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.language import FUNCTION_WORDS, NEGATIONS, Token, stem, stems, words
+from convrec.dialogue.language import FUNCTION_WORDS, NEGATIONS, Token, stem, stems, vocabulary, words
 from convrec.types import Constraint, FacetType, Op, Strength
 
 _REACH = 5
 _JOINTS = frozenset(("and", "or", "nor", "a", "an", "the"))
-_AVERSIONS = frozenset("hate hated hates dislike disliked despise tired sick bored stand".split())
-_SOFTENERS = frozenset(
-    "maybe perhaps preferably ideally slightly possibly prefer preferred bit little kinda somewhat".split()
+_AVERSIONS = vocabulary("hate hated hates dislike disliked despise tired sick bored stand")
+_SOFTENERS = vocabulary(
+    """maybe perhaps preferably ideally slightly possibly prefer preferred bit little kinda somewhat"""
 )
 
 
@@ -140,7 +140,7 @@ class FacetReader:
 
 
 def before(tokens: Sequence[Token], first: int, occupied: Collection[int]) -> Sequence[Token]:
-    """Up to five tokens before a position: its clause, back to a comma or to a phrase with a meaning of its own."""
+    """Up to five tokens before a position: in its clause, after any comma and any other phrase understood."""
     start = first
     while start > 0 and first - start < _REACH:
         if "," in tokens[start].gap or start - 1 in occupied or tokens[start - 1].clause != tokens[first].clause:

@@ -9,36 +9,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convrec.dialogue.language import NEGATIONS, Token
+from convrec.dialogue.language import NEGATIONS, Token, vocabulary
 from convrec.dialogue.linking import Link
 from convrec.types import Domain, Polarity
 
 _REACH = 5
 
 _LIKED = (
-    """love|loved|loving|enjoy|enjoyed|adore|adored|liked|favorite|favorites|favourite|favourites|fan of|fond of"""
+    "love|loved|loving|enjoy|enjoyed|adore|adored|liked|favorite|favorites|favourite|favourites|fan of|fond of"
 )
-_DISLIKED = (
-    """hate|hated|hates|dislike|disliked|despise|despised|bored by|disappointed by|tired of|sick of|stand"""
+_DISLIKED = "hate|hated|hates|dislike|disliked|despise|despised|bored by|disappointed by|tired of|sick of|stand"
+_SEEN = "seen|saw|already know"
+_ALIKE = (
+    "something like|anything like|similar to|in the style of|in the vein of|in the spirit of|in the mood of|"
+    "along the lines of|reminiscent of|reminds me of|remind me of|such as|as good as|close to|comparable to|"
+    "akin to|same kind as|more like|just like|like|likes"
 )
-_SEEN = """seen|saw|already know"""
-_ALIKE = """something like|anything like|similar to|in the style of|in the vein of|in the spirit of|in the mood of|
-along the lines of|reminiscent of|reminds me of|remind me of|such as|as good as|close to|comparable to|akin to|
-same kind as|more like|just like|like|likes"""
-_ASKED = """like to|love to|want to|wants to|show me|show|recommend|suggest|find me|what about|how about|tell me|
-have you seen|did you see|have you watched|want|want something"""
-_GOOD = frozenset(
+_ASKED = (
+    "like to|love to|want to|wants to|show me|show|recommend|suggest|find me|what about|how about|tell me|"
+    "have you seen|did you see|have you watched|want|want something"
+)
+_GOOD = vocabulary(
     """great good amazing awesome excellent brilliant fantastic wonderful perfect superb fun beautiful best
-    masterpiece favorite favourite nice lovely""".split()
+    masterpiece favorite favourite nice lovely"""
 )
-_BAD = frozenset(
-    """bad awful terrible boring horrible disappointing overrated dull weak worst stupid poor rubbish trash
-    garbage""".split()
+_BAD = vocabulary(
+    """bad awful terrible boring horrible disappointing overrated dull weak worst stupid poor rubbish trash"""
 )
-_SPEAKERS = frozenset(
-    "i we ive weve really also do dont did didnt doesnt always never absolutely both still".split()
-)
-_HINGES = frozenset("was were is are sucks sucked".split())
+_SPEAKERS = vocabulary("i we ive weve really also do dont did didnt doesnt always never absolutely both still")
+_HINGES = vocabulary("was were is are sucks sucked")
 
 VERDICTS = _GOOD | _BAD | _HINGES
 """Words that only say how something was; no wish of their own."""

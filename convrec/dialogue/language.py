@@ -18,39 +18,46 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]|&|\d+\.\d+|[^\W_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*")
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8"}
 _SENTENCE_END = re.compile(r"[.!?;\n。！？]")
-_CLAUSE_END = re.compile(r"[.!?;\n。！？]")
+
+
+def vocabulary(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(text.split())
+
+
 _TURNS = frozenset(("but", "though", "although", "however"))
 _BUT_FOR = frozenset(("anything", "nothing", "everything"))  # "anything but horror" is one clause
 
-FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = vocabulary(
     """a about above after again against all along already also although always am an and another any anything are
-    around as at away back be because been before being below between both but by can cannot cant could couldnt did
-    didnt do does doesnt doing dont down during each either else enough even ever every everything few for from
-    further get gets getting give go going gonna good got had has hasnt have havent having he hello her here hers hey
-    hi him his how however i id if ill im in instead into is isnt it its itself ive just kind last least less let
-    lets like lot lots made make makes many may maybe me might mine more most much must my myself need never new no
-    none nor not nothing now of off oh ok okay old on once one ones only onto or other others our ours out over own
-    perhaps please put quite rather really right same say see seem seems she should so some someone something
-    somewhat sort still stuff such sure take than thank thanks that thats the their them themselves then there these
-    they thing things this those though through till to too two under until up upon us very want wanted wants was
-    wasnt way we well were what whatever whats when where whether which while who whom whose why will with within
-    without wont would wouldnt yeah yes yet you your yours""".split()
+    around as at away back be because been before being below between both but by can cannot cant could couldnt
+    did didnt do does doesnt doing dont down during each either else enough even ever every everything few for
+    from further get gets getting give go going gonna good got had has hasnt have havent having he hello her
+    here hers hey hi him his how however i id if ill im in instead into is isnt it its itself ive just kind last
+    least less let lets like lot lots made make makes many may maybe me might mine more most much must my myself
+    need never new no none nor not nothing now of off oh ok okay old on once one ones only onto or other others
+    our ours out over own perhaps please put quite rather really right same say see seem seems she should so
+    some someone something somewhat sort still stuff such sure take than thank thanks that thats the their them
+    themselves then there these they thing things this those though through till to too two under until up upon
+    us very want wanted wants was wasnt way we well were what whatever whats when where whether which while who
+    whom whose why will with within without wont would wouldnt yeah yes yet you your yours"""
 )
 """Words that never name an item when they stand alone in lower case."""
 
-_WISH_WORDS = frozenset(
-    """actually best bring choose cool different evening fan feel feeling find first favorite favourite great idea ideas last liked look looking love
-    mood morning nice night pick picks ready recommend recommendation recommendations recommended search
-    show shows suggest suggested suggestion suggestions surprise time next title titles tell today tomorrow tonight try trying
-    wish wonder wondering know think help fine again bit little long top week worth anyone anybody""".split()
+_WISH_WORDS = vocabulary(
+    """actually best bring choose cool different evening fan feel feeling find first favorite favourite great idea
+    ideas last liked look looking love mood morning nice night pick picks ready recommend recommendation
+    recommendations recommended search show shows suggest suggested suggestion suggestions surprise time next
+    title titles tell today tomorrow tonight try trying wish wonder wondering know think help fine again bit
+    little long top week worth anyone anybody"""
 )
 
 STOP_WORDS = FUNCTION_WORDS | _WISH_WORDS
 """Words that are cut from the edges of what is searched for."""
 
-NEGATIONS = frozenset(
+NEGATIONS = vocabulary(
     """no not never without none nothing nor neither dont doesnt didnt isnt arent wasnt werent cant cannot couldnt
-    wont wouldnt shouldnt havent hasnt hadnt aint except excluding exclude avoid skip minus non""".split()
+    wont wouldnt shouldnt havent hasnt hadnt aint except excluding exclude avoid skip minus non"""
 )
 """Words that turn what follows them in the clause into its opposite."""
 
@@ -90,7 +97,7 @@ def tokenise(text: str) -> tuple[Token, ...]:
     for match in _TOKEN.finditer(text):
         gap = text[end : match.start()]
         word = _normal(match.group())
-        if tokens and (_CLAUSE_END.search(gap) or (word in _TURNS and tokens[-1].word not in _BUT_FOR)):
+        if tokens and (_SENTENCE_END.search(gap) or (word in _TURNS and tokens[-1].word not in _BUT_FOR)):
             clause += 1
         tokens.append(
             Token(

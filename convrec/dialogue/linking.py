@@ -15,16 +15,14 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.language import FUNCTION_WORDS, STOP_WORDS, Token, stem, stems, words
+from convrec.dialogue.language import FUNCTION_WORDS, STOP_WORDS, Token, stem, stems, vocabulary
+from convrec.dialogue.spelling import ARTICLES, spellings
 from convrec.types import Item
 
-_QUOTED = re.compile(r"\"([^\"]{1,120})\"|“([^”]{1,120})”|«([^»]{1,120})»|(?<!\w)['‘]([^'’\n]{2,120})['’](?!\w)")
-_ARTICLES = frozenset("the a an la le les il lo el los das der die l".split())
-_TRAILING_ARTICLE = re.compile(r"^(?P<rest>.*), (?P<article>\w{1,3}'?)$")
-_PARENTHESIS = re.compile(r"\(([^()]*)\)")
-_CUES = frozenset(
+_QUOTED = re.compile(r"\"[^\"]{1,120}\"|“[^”]{1,120}”|«[^»]{1,120}»|(?<!\w)['‘][^'’\n]{2,120}['’](?!\w)")
+_CUES = vocabulary(
     """like liked love loved loving enjoy enjoyed adore adored hate hated dislike disliked unlike seen saw watched
-    than favorite favourite stand""".split()
+    than favorite favourite stand"""
 )
 _CUE_PAIRS = frozenset(
     (first, second)
@@ -36,7 +34,7 @@ _CUE_PAIRS = frozenset(
     }.items()
     for first in firsts.split()
 )
-_LINK_ENDS = frozenset("and or but because as too was is also though instead only".split())
+_LINK_ENDS = vocabulary("and or but because as too was is also though instead only")
 _MISSPELT_WORDS = 16
 _FUZZY_QUOTES = 4
 _QUOTE_SCORE = 88
@@ -82,7 +80,7 @@ class TitleLinker:
         self._spellings: dict[str, str] = {}
         vocabulary: set[str] = set()
         for item in catalogue.values():
-            for rank, title in _variants(item.title):
+            for rank, title in spellings(item.title):
                 self._insert(title, rank, item.item_id)
                 self._spellings.setdefault(" ".join(title), item.item_id)
                 vocabulary.update(title)
@@ -180,7 +178,7 @@ class TitleLinker:
         span = tokens[match.first : match.last]
         if last > match.last and any(token.word not in FUNCTION_WORDS for token in span):
             return Link(item_id, match.first, last)
-        if all(stem(token.word) in self._plain_words or token.word in _ARTICLES for token in span):
+        if all(stem(token.word) in self._plain_words or token.word in ARTICLES for token in span):
             return None
         before = tokens[match.first - 1] if match.first else None
         after = tokens[match.last] if match.last < len(tokens) else None
@@ -203,43 +201,19 @@ class TitleLinker:
 
     def _is_cued(self, tokens: Sequence[Token], first: int) -> bool:
         i = first - 1
-        while i > 0 and (tokens[i].word in _ARTICLES or stem(tokens[i].word) in self._plain_words):
+        while i > 0 and (tokens[i].word in ARTICLES or stem(tokens[i].word) in self._plain_words):
             i -= 1
         if i < 0 or tokens[i].clause != tokens[first - 1].clause:
             return False
         return tokens[i].word in _CUES or (i > 0 and (tokens[i - 1].word, tokens[i].word) in _CUE_PAIRS)
 
     def _speaks_for_itself(self, span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
-        """Lower case without a cue: two words of its own, and not the topic of "about a ..." or part of a phrase."""
+        """Lower case without a cue: two words of its own, not the topic of "about a ...", not part of a phrase."""
         if before is not None and before.word in ("a", "an", "about", "some", "any", "with"):
             return False
         if after is not None and stem(after.word) in self._plain_words and not _breaks(after):
             return False
         return sum(token.word not in STOP_WORDS for token in span) >= 2
-
-
-def _variants(title: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """How people may name a title: (how much was left out: 0 nothing, 1 an article or a note, 2 a subtitle; words)."""
-    seen: set[tuple[str, ...]] = set()
-    notes = _PARENTHESIS.findall(title)
-    plain = _PARENTHESIS.sub(" ", title).strip() or title
-    named = [(0, title), (0 if all(note.isdigit() for note in notes) else 1, plain)]
-    named += [(1, note) for note in notes if not note.isdigit()]
-    head = plain.split(": ", 1)[0]
-    if head != plain:
-        named.append((2, head.removesuffix(" or").removesuffix(",")))
-    for rank, name in named:
-        turned = _TRAILING_ARTICLE.match(name.strip())
-        spoken = words(name)
-        forms = [(rank, spoken)]
-        if turned and turned["article"].lower().rstrip("'") in _ARTICLES:
-            forms = [(rank, spoken), (rank, (*words(turned["article"]), *words(turned["rest"])))]
-        for form_rank, form in forms:
-            bare = form[1:] if len(form) > 1 and form[0] in _ARTICLES else ()
-            for variant_rank, variant in ((form_rank, form), (max(form_rank, 1), bare)):
-                if variant and variant not in seen:
-                    seen.add(variant)
-                    yield variant_rank, variant
 
 
 def _has_number(item: Item, number: float) -> bool:
@@ -293,7 +267,7 @@ def _is_alone(span: Sequence[Token], before: Token | None, after: Token | None) 
 
 
 def _ends_here(span: Sequence[Token], after: Token | None) -> bool:
-    """After a cue, a lower-case title counts when the phrase ends with it ("like heat", not "like big explosions")."""
+    """A lower-case title after a cue counts when the phrase ends there ("like heat", not "like big hats")."""
     if all(token.word in FUNCTION_WORDS for token in span):
         return len(span) > 2
     if sum(token.word not in STOP_WORDS for token in span) >= 2:

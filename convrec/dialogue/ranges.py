@@ -1,6 +1,6 @@
 """Owns the wishes on range facets in a message: numbers, decades, intervals and words like "newer".
 
-A number has no unit here, so it belongs to a facet only when the facet is named, owns the comparing word, or is the
+A number has no unit here: it belongs to a facet only when the facet is named, owns the comparing word, or is the
 only one whose values in the catalogue make the number plausible.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.facets import Reading, before, is_negated
-from convrec.dialogue.language import Token, stem, words
+from convrec.dialogue.language import Token, stem, vocabulary, words
 from convrec.dialogue.linking import Link
 from convrec.types import Constraint, Facet, FacetType, Op, Strength
 
@@ -24,19 +24,22 @@ _DECADES = {
 }  # fmt: skip
 _BEFORE: Mapping[tuple[str, ...], Op | None] = {
     ("at", "least"): ">=", ("minimum",): ">=", ("min",): ">=", ("since",): ">=",
-    ("after",): ">", ("over",): ">", ("above",): ">", ("more", "than"): ">", ("later", "than"): ">", ("post",): ">",
-    ("at", "most"): "<=", ("maximum",): "<=", ("max",): "<=", ("up", "to"): "<=", ("until",): "<=", ("till",): "<=",
+    ("after",): ">", ("over",): ">", ("above",): ">", ("more", "than"): ">", ("later", "than"): ">",
+    ("post",): ">",
+    ("at", "most"): "<=", ("maximum",): "<=", ("max",): "<=", ("up", "to"): "<=", ("until",): "<=",
+    ("till",): "<=",
     ("before",): "<", ("under",): "<", ("below",): "<", ("less", "than"): "<", ("earlier", "than"): "<",
     ("prior", "to"): "<", ("pre",): "<",
     ("from",): None, ("in",): None, ("of",): None, ("around",): None, ("about",): None, ("between",): None,
 }  # fmt: skip
 _AFTER: Mapping[str, Op] = {
-    "later": ">=", "more": ">=", "above": ">=", "up": ">=", "over": ">=", "onwards": ">=", "onward": ">=", "on": ">=",
+    "later": ">=", "more": ">=", "above": ">=", "up": ">=", "over": ">=", "onwards": ">=",
+    "onward": ">=", "on": ">=",
     "earlier": "<=", "less": "<=", "below": "<=", "under": "<=",
 }  # fmt: skip
 _OPPOSITE: Mapping[Op, Op] = {">=": "<", "<=": ">", ">": "<=", "<": ">="}
-_FILLERS = frozenset("the a an early mid late year years of about around only".split())
-_SOFT = frozenset("maybe perhaps preferably ideally around about roughly possibly".split())
+_FILLERS = vocabulary("the a an early mid late year years of about around only")
+_SOFT = vocabulary("maybe perhaps preferably ideally around about roughly possibly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +195,7 @@ class RangeReader:
         return first, None, None
 
     def _trailing(self, tokens: Sequence[Token], last: int) -> tuple[int, Op | None, _Scale | None]:
-        """ "1990 or newer", "1990 onwards": where the phrase ends, its comparison, the facet that owns its words."""
+        """ "1990 or newer", "1990 onwards": where the phrase ends, what it compares, whose words it uses."""
         said = [token.word for token in tokens[last : last + 4]]
         joined = said[:1] in (["or"], ["and"])
         for length in range(self._longest if joined else 0, 0, -1):
@@ -211,7 +214,7 @@ class RangeReader:
         return next((s for s in self._scales if near.issuperset(map(stem, words(s.facet.name)))), None)
 
     def _plausible(self, low: float, high: float, cued: bool) -> _Scale | None:
-        """The one facet that a number fits: near its values with a comparison, among them (and 3 digits) without."""
+        """The one facet that a number fits: near its values with a comparison, or among them."""
         if not cued and high < 100:
             return None
         for reach in (0.0, 0.5) if cued else (0.0,):

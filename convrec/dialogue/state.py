@@ -48,7 +48,7 @@ def replay(intents: Iterable[Intent]) -> SessionState:
 
 
 def retrieval_query(state: SessionState, profile: Profile) -> RetrievalQuery:
-    """What to look for: the conversation's words, seeds and constraints, the user's history, nothing known already."""
+    """What to look for: words, seeds and constraints of the conversation, the user's history, nothing known."""
     return RetrievalQuery(
         text=state.query,
         history=profile.history,

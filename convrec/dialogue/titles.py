@@ -26,14 +26,16 @@ class TitleScanner:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._by_first_word: dict[str, dict[str, list[str]]] = {}
+        self._titles: dict[str, str] = {}
+        self._by_first_word: dict[str, list[str]] = {}
         pauses: set[str] = set()
         for item in catalogue.values():
             core = _core(item.title)
             first = _WORD.match(core)
-            if first is None:
+            if first is None or core in self._titles:
                 continue
-            self._by_first_word.setdefault(first.group(), {}).setdefault(core, []).append(item.item_id)
+            self._titles[core] = item.title
+            self._by_first_word.setdefault(first.group(), []).append(core)
             pauses.update(core[: match.end() - 1] for match in _PAUSE.finditer(core))
         self._pauses = tuple(sorted(pauses))
 
@@ -46,8 +48,7 @@ class TitleScanner:
         named: dict[str, None] = {}
         for start, end, core in found:
             if core not in own and not any(first <= start and end <= last for first, last in covered):
-                item_id = self._by_first_word[_WORD.match(core).group()][core][0]  # type: ignore[union-attr]
-                named[self._catalogue[item_id].title] = None
+                named[self._titles[core]] = None
         return list(named)
 
     def may_run_on(self, sentence: str) -> bool:
@@ -57,7 +58,7 @@ class TitleScanner:
         """
         folded = _fold(sentence)
         return folded.endswith(self._pauses) and any(
-            folded.endswith(pause) and not folded[: -len(pause)][-1:].isalnum() for pause in self._pauses
+            folded.endswith(pause) and not _WORD.search(folded[: -len(pause)][-1:]) for pause in self._pauses
         )
 
     def _occurrences(self, folded: str) -> Iterator[tuple[int, int, str]]:

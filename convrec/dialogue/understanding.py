@@ -1,4 +1,4 @@
-"""Owns message -> Intent: composes the readers of titles, feelings, numbers and facets, and decides what is wanted.
+"""Owns message -> Intent: composes the readers of titles, feelings, numbers and facets; decides what is wanted.
 
 Rules only: every value of an Intent is a value of the catalogue or words of the message, by construction. A reader
 that asks a language model can stand in front of it: it needs the same one method.
@@ -15,7 +15,17 @@ from typing import Protocol
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.facets import FacetReader, Reading
 from convrec.dialogue.feeling import VERDICTS, Cue, Feeling, FeelingReader
-from convrec.dialogue.language import MESSAGE_LIMIT, NEGATIONS, STOP_WORDS, Token, stem, stems, tokenise, trim
+from convrec.dialogue.language import (
+    MESSAGE_LIMIT,
+    NEGATIONS,
+    STOP_WORDS,
+    Token,
+    stem,
+    stems,
+    tokenise,
+    trim,
+    vocabulary,
+)
 from convrec.dialogue.linking import Link, TitleLinker, plain_words
 from convrec.dialogue.ranges import RangeReader
 from convrec.types import Constraint, Domain, Intent, IntentKind, Mention, Polarity, SessionState
@@ -23,25 +33,21 @@ from convrec.types import Constraint, Domain, Intent, IntentKind, Mention, Polar
 MAX_K = 20
 
 _QUERY_LIMIT = 300
-_NUMBERS = {
-    word: n
-    for n, word in enumerate(
-        """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-        eighteen nineteen twenty""".split(),
-        start=1,
-    )
-}
-_COUNTED = frozenset("recommendation suggestion idea title pick option choice more other result example".split())
+_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+_COUNTED = vocabulary("""recommendation suggestion idea title pick option choice more other result example""")
 _RESET = re.compile(
     r"\b(start (?:over|again|afresh)|forget (?:that|it|this|everything|all)|reset|new search|scratch that)\b", re.I
 )
-_SOCIAL = frozenset(
-    """hi hello hey hiya yo greetings good morning afternoon evening night day thanks thank you thx cheers bye goodbye
-    ciao ok okay cool great nice awesome perfect wow lol haha how are doing there very much so a lot for your the help
-    that is was were welcome see later all fine sweet brilliant lovely again""".split()
+_SOCIAL = vocabulary(
+    """hi hello hey hiya yo greetings good morning afternoon evening night day thanks thank you thx cheers bye
+    goodbye ciao ok okay cool great nice awesome perfect wow lol haha how are doing there very much so a lot for
+    your the help that is was were welcome see later all fine sweet brilliant lovely again"""
 )
-_SOCIAL_SIGNS = frozenset(
-    "hi hello hey hiya yo greetings thanks thank thx cheers bye goodbye morning evening".split()
+_SOCIAL_SIGNS = vocabulary(
+    """hi hello hey hiya yo greetings thanks thank thx cheers bye goodbye morning evening"""
 )
 _WHY = re.compile(
     r"^(?:but |and |so )?(?:why\b(?! not)|how come\b)|\bwhy (?:did|do|are|is|was|these|those|this|that)\b"
@@ -56,11 +62,11 @@ _ELSEWHERE = re.compile(
     r"(?:write|generate|debug) (?:me )?(?:a |an |some |my )?(?:code|poem|essay|script|email|python|program|song)|"
     r"translate|what time is it|whats the weather|weather (?:today|tomorrow|forecast|in)|calculate|solve)\b"
 )
-_WISHES = frozenset(
+_WISHES = vocabulary(
     """want need looking search recommend suggest show find give suggestion suggestions recommendation
-    recommendations something anything more another similar should could can please wish""".split()
+    recommendations something anything more another similar should could can please wish"""
 )
-_ADDITIVE = frozenset("also too both additionally plus".split())
+_ADDITIVE = vocabulary("also too both additionally plus")
 
 
 class Understander(Protocol):
@@ -138,8 +144,8 @@ class Understanding:
     def _k(self, tokens: Sequence[Token], taken: Collection[int]) -> tuple[int | None, set[int]]:
         """How many items are asked for ("five films", "top 10", "3 good ones"), and the token that says so."""
         for i, token in enumerate(tokens):
-            n = _NUMBERS.get(token.word) or (int(token.word) if re.fullmatch(r"[0-9]{1,4}", token.word) else None)
-            if n is None or n > 1000 or i in taken:
+            n = _number(token.word)
+            if n is None or i in taken:
                 continue
             top = i > 0 and tokens[i - 1].word in ("top", "best")
             following = [t for t in tokens[i + 1 : i + 4] if t.clause == token.clause]
@@ -147,7 +153,7 @@ class Understanding:
             counted = bool(near) and any(w in self._nouns or w in _COUNTED for w in near[: 1 if n == 1 else 3])
             plural = any(t.word != stem(t.word) and self._facets.knows(t.word) for t in following[:2])
             told = i > 0 and tokens[i - 1].word in ("me", "give", "show", "just", "only")
-            asked = told and (not following or following[0].word == "of")
+            asked = told and (not following or following[0].word == "of" or "," in following[0].gap)
             if top or counted or plural or asked:
                 return min(max(n, 1), MAX_K), {i}
         return None, set()
@@ -179,7 +185,7 @@ class Understanding:
         return tuple(named.values())
 
     def _constraints(self, found: _Reading, state: SessionState) -> tuple[Constraint, ...]:
-        """The message's constraints; "romantic too" repeats the earlier ones on the same facet, so that both hold."""
+        """The message's constraints; "romantic too" repeats earlier ones on its facets, so that both hold."""
         new = tuple(reading.constraint for reading in found.readings)
         if not any(token.word in _ADDITIVE for token in found.tokens):
             return new
@@ -216,8 +222,15 @@ class Understanding:
         return IntentKind.RECOMMEND
 
 
+def _number(word: str) -> int | None:
+    if re.fullmatch(r"[0-9]{1,3}", word):
+        return int(word)
+    spoken = _NUMBERS.split()
+    return spoken.index(word) if word in spoken else None
+
+
 def _refused(tokens: Sequence[Token]) -> set[int]:
-    """The words of a clause that ends in a refusal ("without violence"): text retrieval cannot negate, so they go."""
+    """The ends of clauses that refuse something ("without violence"), which text retrieval cannot negate."""
     refused: set[int] = set()
     for i, token in enumerate(tokens):
         if token.word in NEGATIONS or token.word in ("less", "too"):

@@ -1,4 +1,4 @@
-"""Owns how facet values, constraints and lists are put into words. Every word but the connectors is the catalogue's."""
+"""Owns how facet values, constraints and lists are put into words. Chooses none of them."""
 
 from __future__ import annotations
 

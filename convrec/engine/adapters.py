@@ -34,6 +34,7 @@ class LoraAdapters:
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._peft: Any = None
         self._loaded: dict[str, Loaded] = {}
         self._active: str | None = None
         self._numbers = count()
@@ -52,18 +53,13 @@ class LoraAdapters:
             return
         if not (path / "adapter_config.json").is_file():
             raise EngineError(f"no adapter in {path}: adapter_config.json is missing")
-        key = f"lora_{next(self._numbers):06d}"
+        key = f"lora_{next(self._numbers)}"
         try:
-            report = self._model.load_adapter(str(path), adapter_name=key, local_files_only=True)
-            strangers = sorted([*report.missing_keys, *report.unexpected_keys])
-        except Exception as error:  # PEFT raises whatever the file makes it trip over
+            self._attach(path, key)
+        except Exception as error:  # PEFT raises whatever the files make it trip over
             self._remove(key)
             raise EngineError(f"cannot load adapter {ref.name} from {path}: {error}") from error
-        if strangers:
-            self._remove(key)
-            raise EngineError(f"adapter {ref.name} was not made for this model: {strangers[0]} does not match")
         self._loaded[ref.name] = Loaded(path, key)
-        self._activate(key)
 
     def forget(self, name: str) -> None:
         """Make a name unknown; the weights go once no generation uses them.
@@ -110,17 +106,35 @@ class LoraAdapters:
         if loaded.forgotten and loaded.users == 0:
             self._remove(loaded.key)
 
+    def _attach(self, path: Path, key: str) -> None:
+        from peft import PeftConfig, PeftModel
+        from peft.utils.save_and_load import load_peft_weights, set_peft_model_state_dict
+
+        config = PeftConfig.from_pretrained(str(path))
+        config.inference_mode = True
+        if self._peft is None:
+            self._peft = PeftModel(self._model, config, adapter_name=key)
+        else:
+            self._peft.add_adapter(key, config)
+        self._activate(key)
+        result = set_peft_model_state_dict(self._peft, load_peft_weights(str(path)), adapter_name=key)
+        strangers = [name for name in result.missing_keys if f".{key}." in name] + list(result.unexpected_keys)
+        if strangers:
+            raise ValueError(f"it was not made for this model: {strangers[0]} has no counterpart")
+
     def _activate(self, key: str | None) -> None:
         if key is None:
-            self._model.disable_adapters()
+            self._peft.base_model.disable_adapter_layers()
         else:
-            self._model.enable_adapters()
-            self._model.set_adapter(key)
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.base_model.set_adapter(key, inference_mode=True)
         self._active = key
 
     def _remove(self, key: str) -> None:
-        if key in getattr(self._model, "peft_config", {}):
-            self._model.delete_adapter(key)
+        if self._peft is None or key not in self._peft.peft_config:
+            return
+        # Nothing active while one goes: PEFT would choose another one, and say so in a warning.
+        self._peft.base_model.set_adapter([])
+        self._peft.delete_adapter(key)
+        self._peft.base_model.disable_adapter_layers()
         self._active = None
-        if self._loaded:
-            self._model.disable_adapters()

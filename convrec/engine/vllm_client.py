@@ -1,4 +1,4 @@
-"""VllmClient: requests to one or many vLLM servers: which one, failover, adapters. Owns no deadline, no process."""
+"""VllmClient: requests to one or many vLLM servers: which one, failover, adapters. Owns no process."""
 
 from __future__ import annotations
 

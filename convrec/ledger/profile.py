@@ -9,8 +9,9 @@
 | DISLIKE, NOT_INTERESTED | -1 | disliked | yes |
 | COMMENT, RETRACTION | none | none | no |
 
-A signal weighs an item as a predictor of the next one, and consuming an item predicts more than its rating does:
-hence a low rating is a weaker positive signal, while the opinion on the item itself is negative.
+A signal weighs an item as a predictor of the next one. Having chosen an item is taken to say more there than how
+it was rated, so a low rating is a weaker positive signal, while the opinion on the item itself is negative. The
+numbers are conventions, not fitted.
 """
 
 from __future__ import annotations

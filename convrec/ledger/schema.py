@@ -46,7 +46,7 @@ EVENTS = Table(
     Column("type", Text),
     Column("timestamp", Double, nullable=False),
     Column("body", Text, nullable=False),
-    # Every read finds its rows in order here; with user_id alone, SQLite walked all feedback for one user's.
+    # Feedback and sessions are read in index order; with user_id alone SQLite walked all feedback for one user's.
     Index("events_user", "user_id", "kind", "timestamp"),
     Index("events_session", "session_id", "kind", "seq"),
     Index("events_kind", "kind", "timestamp"),

@@ -192,7 +192,13 @@ def build_index(
         # Never a name that was used before: Chroma keeps what it opened by path.
         folder = index_dir / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
-        meta = _build(folder, catalogue, events, embedder, config or BehaviourConfig(), progress, ledger_position)
+        try:
+            meta = _build(
+                folder, catalogue, events, embedder, config or BehaviourConfig(), progress, ledger_position
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         for path in [*folder.rglob("*"), folder]:
             _fsync(path)
         staging = index_dir / "CURRENT.staging"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -160,7 +161,7 @@ class Recommender:
         self._k = k
         self._clock = clock
 
-    async def chat(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Answer one message: first the slate, then the prose, then the end.
 
         Raises:
@@ -170,7 +171,7 @@ class Recommender:
         started = time.monotonic()
         session_id, turn_id = request.session_id or _new_id("ses"), _new_id("turn")
         state = await self._session(request)
-        intent = self._understanding.understand(request.message, state)
+        intent = await asyncio.to_thread(self._understanding.understand, request.message, state)
         state = update(state, intent)
         await self._append_turn(
             TurnEvent(turn_id, request.user_id, session_id, self._clock(), request.message, intent)
@@ -181,21 +182,24 @@ class Recommender:
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
         text = ""
-        async for piece in self._writer.write(request.message, intent, state, slate):
-            text += piece
-            yield ReplyDelta(piece)
-        done = time.monotonic() - started
-        await asyncio.to_thread(
-            self.ledger.append,
-            ReplyEvent(_new_id("rep"), request.user_id, session_id, turn_id, self._clock(), text, done),
-        )
+        try:
+            async with aclosing(self._writer.write(request.message, intent, state, slate)) as pieces:
+                async for piece in pieces:
+                    text += piece
+                    yield ReplyDelta(piece)
+        finally:  # a client that leaves has read this much
+            done = time.monotonic() - started
+            await asyncio.to_thread(
+                self.ledger.append,
+                ReplyEvent(_new_id("rep"), request.user_id, session_id, turn_id, self._clock(), text, done),
+            )
         count = self.engine.tokenizer.encode
         yield TurnDone(len(count(request.message)), len(count(text)), done)
 
     async def recommend(self, request: RecommendRequest) -> SlateReady:
         """A slate without a conversation; its impression is in the ledger when this returns."""
         started = time.monotonic()
-        intent = self._understanding.understand(request.query, SessionState())
+        intent = await asyncio.to_thread(self._understanding.understand, request.query, SessionState())
         intent = replace(intent, constraints=intent.constraints + request.constraints)
         state = update(SessionState(), intent)
         profile = await self._profile(request.user_id)
@@ -214,13 +218,16 @@ class Recommender:
         return UserView(profile, beliefs(profile, self.catalogue, self.catalogue.facets))
 
     async def _session(self, request: ChatRequest) -> SessionState:
-        turns = ()
+        turns: tuple[TurnEvent, ...] = ()
         if request.session_id is not None:
             turns = await asyncio.to_thread(self.ledger.turns, request.session_id)
         if turns:
             return replay(turn.intent for turn in turns if turn.user_id == request.user_id)
+        return await asyncio.to_thread(self._fold, request.prior)
+
+    def _fold(self, messages: tuple[str, ...]) -> SessionState:
         state = SessionState()
-        for message in request.prior:
+        for message in messages:
             state = update(state, self._understanding.understand(message, state))
         return state
 

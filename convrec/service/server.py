@@ -25,6 +25,7 @@ from convrec.errors import ConvRecError, SettingsError
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.logs import log_to
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.steps import Progress, Steps
 
@@ -42,6 +43,8 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
         ConvRecError: It cannot come up; the message says why.
     """
     settings = workshop.settings
+    log = log_to(settings.logs_dir)
+    steps.note(f"Log  {log}")
     slot = RecommenderSlot(detail="loading")
     info = ServerInfo(model=Path(workshop.model).name, version=version("convrec"), started=time.time())
     stop = asyncio.Event()
@@ -130,7 +133,11 @@ async def _listening(slot: RecommenderSlot, info: ServerInfo, host: str, port: i
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
     server = _Uvicorn(
         uvicorn.Config(
-            create_app(slot, info=info), log_level="warning", lifespan="off", timeout_graceful_shutdown=30
+            create_app(slot, info=info),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=30,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[opened]))

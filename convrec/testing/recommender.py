@@ -1,8 +1,8 @@
-"""A small, whole Recommender over a wine list, for tests of what stands on it. Owns the wines; only models are fakes."""
+"""A small, whole Recommender over a wine list, for tests of what stands on it. Only its models are fakes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def wine_list() -> Catalogue:
 
 @contextmanager
 def small_recommender(folder: Path, prompts_dir: Path, engine: Engine) -> Iterator[Recommender]:
-    """A Recommender on a ledger and an index of its own; six drinkers have liked wines of one grape each.
+    """A Recommender on a ledger and an index of its own; drinker0 to drinker5 have liked eight wines each.
 
     Args:
         folder: Empty; the ledger and the index are made in it.
@@ -60,13 +60,7 @@ def small_recommender(folder: Path, prompts_dir: Path, engine: Engine) -> Iterat
     """
     catalogue, embedder, database = wine_list(), HashEmbedder(), open_database(f"sqlite:///{folder / 'ledger.db'}")
     ledger = Ledger(database)
-    ledger.append_many(
-        [
-            FeedbackEvent(f"e-{user}-{item_id}", f"drinker{user}", FeedbackType.LIKE, 1e9 + n, item_id)
-            for user in range(6)
-            for n, item_id in enumerate(catalogue.ids[user % len(_GRAPES) :: len(_GRAPES)])
-        ]
-    )
+    ledger.append_many(_likes(catalogue.ids))
     build_index(folder / "index", catalogue, ledger.feedback(), embedder)
     index = open_index(folder / "index", embedder)
     try:
@@ -89,3 +83,13 @@ def small_recommender(folder: Path, prompts_dir: Path, engine: Engine) -> Iterat
     finally:
         index.close()
         database.dispose()
+
+
+def _likes(item_ids: Sequence[str]) -> list[FeedbackEvent]:
+    """Each drinker likes two grapes from four of the six places: every wine left has company that was liked."""
+    return [
+        FeedbackEvent(f"e-{user}-{item_id}", f"drinker{user}", FeedbackType.LIKE, 1e9 + n, item_id)
+        for user in range(6)
+        for n, item_id in enumerate(item_ids)
+        if (n - user) % len(_GRAPES) < 2 and (n // len(_GRAPES) + user) % 3
+    ]

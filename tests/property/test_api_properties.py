@@ -61,66 +61,68 @@ _json = st.recursive(
 )
 
 
-def _mostly(*values: Any) -> st.SearchStrategy[Any]:
-    """Sensible values most of the time, anything sometimes."""
-    return st.sampled_from(values) | st.sampled_from(values) | _text | _json
+def _object(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Sensible objects, and the same with a few parts spoilt."""
+    sensible = st.fixed_dictionaries(required, optional=optional)
+    junk = st.dictionaries(st.sampled_from([*required, *optional]) | _text, _json, max_size=2)
+    return sensible | st.builds(lambda body, spoilt: body | spoilt, sensible, junk)
 
 
-def _object(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Any]:
-    return st.fixed_dictionaries(required, optional=optional) | st.fixed_dictionaries({}, optional=required)
-
-
+_user_id = st.sampled_from(["drinker1", "drinker2", "somebody new"])
+_item_id = st.sampled_from(["w01", "w05", "w29", "unknown"])
+_part = _object({"type": st.just("text"), "text": _text}, {})
 _message = _object(
     {
-        "role": _mostly("user", "assistant"),
-        "content": _text | st.lists(_object({"type": _mostly("text"), "text": _text}, {})) | _json,
+        "role": st.sampled_from(["user", "user", "assistant", "system"]),
+        "content": _text | st.lists(_part, max_size=3),
     },
-    {"name": _json},
+    {"name": _text},
 )
 _chat = _object(
-    {"model": _mostly("convrec"), "messages": st.lists(_message, min_size=1, max_size=4) | _json},
+    {"model": st.just("convrec"), "messages": st.lists(_message, min_size=1, max_size=4)},
     {
-        "stream": _mostly(True, False),
-        "stream_options": _object({"include_usage": st.booleans()}, {}) | _json,
-        "n": _mostly(1),
-        "user": _mostly("drinker1"),
-        "safety_identifier": _mostly("drinker2"),
-        "temperature": _json,
-        "convrec": _object({}, {"user_id": _mostly("drinker3"), "session_id": _mostly("s1"), "k": _mostly(1, 20)}),
+        "stream": st.booleans(),
+        "stream_options": _object({"include_usage": st.booleans()}, {}),
+        "n": st.just(1),
+        "user": _user_id,
+        "safety_identifier": _user_id,
+        "temperature": _number,
+        "convrec": _object({}, {"user_id": _user_id, "session_id": st.just("s1"), "k": st.integers(1, 20)}),
     },
+)
+_filter = _object(
+    {
+        "facet": st.sampled_from(["grape", "price"]),
+        "op": st.sampled_from(["include", "exclude", ">=", "<=", ">", "<"]),
+        "value": st.sampled_from(["Syrah", "syrah", 12, 1e308]),
+    },
+    {"strength": st.sampled_from(["must", "prefer", "avoid"])},
 )
 _recommendation = _object(
-    {"user_id": _mostly("drinker1", "somebody new")},
+    {"user_id": _user_id},
     {
-        "k": _mostly(1, 7),
-        "query": _text | _json,
-        "filters": st.lists(
-            _object(
-                {
-                    "facet": _mostly("grape", "price"),
-                    "op": _mostly("include", "exclude", ">=", "<", "<="),
-                    "value": _mostly("Syrah", 12, 1e308),
-                },
-                {"strength": _mostly("must", "prefer", "avoid")},
-            ),
-            max_size=3,
-        )
-        | _json,
-        "exclude": st.lists(_mostly("w01", "w02"), max_size=3) | _json,
+        "k": st.integers(1, 20),
+        "query": _text,
+        "filters": st.lists(_filter, max_size=3),
+        "exclude": st.lists(_item_id, max_size=3),
     },
 )
-_feedback = _object(
-    {"user_id": _mostly("fan1", "fan2"), "type": _mostly("like", "rating", "comment", "retraction", "click")},
-    {
-        "item_id": _mostly("w01", "w05"),
-        "event_id": _mostly("e1", "e2"),
-        "rating": _mostly(1, 4.5, 6),
-        "text": _text | _json,
-        "retracts": _mostly("e1"),
-        "session_id": _mostly("s1"),
-        "impression_id": _mostly("i1"),
-        "timestamp": _mostly(0, 1e9),
-    },
+_feedback = st.sampled_from(["like", "click", "rating", "comment", "retraction"]).flatmap(
+    lambda kind: _object(
+        {
+            "user_id": _user_id,
+            "type": st.just(kind),
+            **({"rating": st.floats(0, 6)} if kind == "rating" else {}),
+            **({"text": _text} if kind == "comment" else {}),
+            **({"retracts": st.just("e1")} if kind == "retraction" else {"item_id": _item_id}),
+        },
+        {
+            "event_id": st.sampled_from(["e1", "e2"]),
+            "session_id": st.just("s1"),
+            "impression_id": st.just("i1"),
+            "timestamp": st.floats(0, 2e9),
+        },
+    )
 )
 
 
@@ -136,7 +138,7 @@ def test_no_body_makes_the_api_fail(api: _Api, path: str, shaped: st.SearchStrat
     answered: set[int] = set()
 
     @_SETTINGS
-    @given(content=(shaped | shaped | _json).map(json.dumps).map(str.encode) | st.binary(max_size=50))
+    @given(content=(shaped | _json).map(json.dumps).map(str.encode) | st.binary(max_size=50))
     def check(content: bytes) -> None:
         response = api.post(path, content)
         answered.add(response.status_code)
@@ -150,7 +152,6 @@ def test_no_body_makes_the_api_fail(api: _Api, path: str, shaped: st.SearchStrat
             assert error["code"]
         elif response.headers["content-type"].startswith("text/event-stream"):
             assert response.text.endswith("data: [DONE]\n\n")
-            assert '"error"' not in response.text.partition("recommendations")[0]
 
     check()
     assert {200, 400} <= answered  # the strategies reach both sides

@@ -4,12 +4,11 @@ import pytest
 
 from convrec.engine.base import Labels, Sampling
 from convrec.errors import EngineUnavailableError
-from convrec.testing.engine import EngineConformance, FakeEngine, FakeTokenizer
+from convrec.testing.engine import FakeEngine, FakeTokenizer
+from convrec.testing.engine_conformance import EngineConformance
 
 
 class TestFakeEngine(EngineConformance):
-    supports_grammar = False
-
     @pytest.fixture
     def engine(self):
         return FakeEngine()

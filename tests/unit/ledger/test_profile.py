@@ -133,7 +133,7 @@ def test_beliefs_grow_with_support_and_come_strongest_first() -> None:
 def test_a_range_belief_is_the_middle_half_where_it_is_narrower_than_the_catalogues() -> None:
     items = {str(year): Item(str(year), "t", {"year": year}) for year in range(1920, 2000)}
     nineties = Profile("ann", liked=tuple(str(year) for year in (1925, 1990, 1991, 1993, 1996, 1998, 1999)))
-    # Six of seven are inside or at the ends, 9 of the catalogue's 80.
+    # Five of the seven lie inside, and 9 of the catalogue's 80.
     (belief,) = beliefs(nineties, items, (YEAR,))
     assert belief == Belief("year", "1990-1998", pytest.approx(5 / 12 - 9 / 80), 5)
     anything = Profile("ann", liked=tuple(str(year) for year in range(1920, 2000, 4)))

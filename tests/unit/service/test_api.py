@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from convrec.errors import IndexUnavailableError
 from convrec.service.api import create_app
-from convrec.service.recommender import RecommendRequest, Recommender, SlateReady
+from convrec.service.recommender import Recommender, RecommendRequest, SlateReady
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
@@ -141,13 +141,13 @@ class TestUsers:
     async def test_list(self, client: httpx.AsyncClient) -> None:
         users = (await client.get("/v1/users", params={"limit": 3})).json()["data"]
         assert len(users) == 3
-        assert users[0] == {"user_id": "drinker0", "events": 6}
+        assert users[0] == {"user_id": "drinker0", "events": 8}
         await _refused(await client.get("/v1/users", params={"limit": 0}), 400, "invalid_value", "limit")
 
     async def test_profile(self, client: httpx.AsyncClient) -> None:
         view = (await client.get("/v1/users/drinker1")).json()
         assert view["known"] is True
-        assert view["history_length"] == 6
+        assert view["history_length"] == 8
         assert view["history"][0]["timestamp"] > view["history"][-1]["timestamp"]
         assert {"item_id": "w01", "title": "Amber Hill Syrah Reserve"} in view["liked"]
         assert any(b["facet"] == "grape" and b["value"] == "Syrah" and b["weight"] > 0 for b in view["beliefs"])
@@ -294,15 +294,6 @@ class TestFeedback:
         await _refused(response, 400, "invalid_value", param)
 
 
-class _BrokenRecommender(Recommender):
-    """Fails as it is told."""
-
-    error: Exception
-
-    async def recommend(self, request: RecommendRequest) -> SlateReady:
-        raise self.error
-
-
 class TestErrors:
     async def test_unknown_routes_and_methods(self, client: httpx.AsyncClient) -> None:
         await _refused(await client.get("/v2/nothing"), 404, "not_found")
@@ -351,22 +342,22 @@ class TestErrors:
     )
     async def test_what_the_inside_raises(
         self,
+        client: httpx.AsyncClient,
         recommender: Recommender,
+        monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
         error: Exception,
         status: int,
         code: str,
         message: str,
     ) -> None:
-        broken = object.__new__(_BrokenRecommender)
-        broken.__dict__.update(recommender.__dict__, error=error)
-        app = create_app(RecommenderSlot(broken), info=INFO)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            response = await client.post(
-                "/v1/recommendations",
-                json={"user_id": "u", "query": "a secret wish"},
-                headers={"x-request-id": "r-7"},
-            )
+        async def fail(_request: RecommendRequest) -> SlateReady:
+            raise error
+
+        monkeypatch.setattr(recommender, "recommend", fail)
+        response = await client.post(
+            "/v1/recommendations", json={"user_id": "u", "query": "a secret wish"}, headers={"x-request-id": "r-7"}
+        )
         said = await _refused(response, status, code)
         assert message in said
         assert "1234" not in said
