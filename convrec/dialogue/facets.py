@@ -14,7 +14,6 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.language import FUNCTION_WORDS, NEGATIONS, Token, stem, stems, vocabulary, words
 from convrec.types import Constraint, FacetType, Op, Strength
 
-_REACH = 5
 _JOINTS = frozenset(("and", "or", "nor", "a", "an", "the"))
 _AVERSIONS = vocabulary("hate hated hates dislike disliked despise tired sick bored stand")
 _SOFTENERS = vocabulary(
@@ -137,16 +136,6 @@ class FacetReader:
             return False
         bases = (word[:-3] + "y", word[:-2], word[:-1]) if word.endswith("ier") else (word[:-2], word[:-1])
         return any(self._phrases.get((base,)) == (phrase.facet, phrase.value) for base in bases)
-
-
-def before(tokens: Sequence[Token], first: int, occupied: Collection[int]) -> Sequence[Token]:
-    """Up to five tokens before a position: in its clause, after any comma and any other phrase understood."""
-    start = first
-    while start > 0 and first - start < _REACH:
-        if "," in tokens[start].gap or start - 1 in occupied or tokens[start - 1].clause != tokens[first].clause:
-            break
-        start -= 1
-    return tokens[start:first]
 
 
 def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -> bool:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convrec.dialogue.language import NEGATIONS, Token, vocabulary
+from convrec.dialogue.language import NEGATIONS, Token, before, vocabulary
 from convrec.dialogue.linking import Link
 from convrec.types import Domain, Polarity
-
-_REACH = 5
 
 _LIKED = (
     "love|loved|loving|enjoy|enjoyed|adore|adored|liked|favorite|favorites|favourite|favourites|fan of|fond of"
@@ -112,7 +110,7 @@ class FeelingReader:
                 i += 1
                 continue
             last, cued = found
-            feeling = self._turned(cued, tokens, i, clause_start)
+            feeling = self._turned(cued, tokens, i)
             cues.append(Cue(i, last))
             if last < len(tokens) and tokens[last].word in ("it", "them", "that", "both") and not feeling.wish:
                 for n in range(*named):
@@ -130,9 +128,9 @@ class FeelingReader:
                 return first + length, self._cues[phrase]
         return None
 
-    def _turned(self, cued: Feeling, tokens: Sequence[Token], first: int, clause_start: int) -> Feeling:
+    def _turned(self, cued: Feeling, tokens: Sequence[Token], first: int) -> Feeling:
         """A cue under negation, and "like" as a verb ("I like Alien") instead of a comparison."""
-        said = tokens[max(clause_start, first - _REACH) : first]
+        said = before(tokens, first, ())
         if tokens[first].word in ("like", "likes") and said and said[-1].word in _SPEAKERS:
             cued = Feeling(Polarity.LIKED, wish=False)
         elif tokens[first].word == "stand":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 MESSAGE_LIMIT = 2000
@@ -47,13 +47,15 @@ FUNCTION_WORDS = vocabulary(
 _WISH_WORDS = vocabulary(
     """actually best bring choose cool different evening fan feel feeling find first favorite favourite great idea
     ideas last liked look looking love mood morning nice night pick picks ready recommend recommendation
-    recommendations recommended search show shows suggest suggested suggestion suggestions surprise time next
+    recommendations recommended search show shows suggest suggested suggestion suggestions surprise next
     title titles tell today tomorrow tonight try trying wish wonder wondering know think help fine again bit
     little long top week worth anyone anybody"""
 )
 
 STOP_WORDS = FUNCTION_WORDS | _WISH_WORDS
 """Words that are cut from the edges of what is searched for."""
+
+_REACH = 5
 
 NEGATIONS = vocabulary(
     """no not never without none nothing nor neither dont doesnt didnt isnt arent wasnt werent cant cannot couldnt
@@ -138,6 +140,20 @@ def trim(run: Sequence[Token], is_idle: Callable[[str], bool]) -> Sequence[Token
     """A run of tokens without the idle words at its two ends."""
     keep = [i for i, token in enumerate(run) if not is_idle(token.word)]
     return run[keep[0] : keep[-1] + 1] if keep else ()
+
+
+def before(tokens: Sequence[Token], first: int, occupied: Collection[int]) -> Sequence[Token]:
+    """What a cue at `first` may be changed by: up to five tokens before it, in its clause, after any comma.
+
+    Args:
+        occupied: Tokens with a meaning of their own; the reach ends at them.
+    """
+    start = first
+    while start > 0 and first - start < _REACH:
+        if "," in tokens[start].gap or start - 1 in occupied or tokens[start - 1].clause != tokens[first].clause:
+            break
+        start -= 1
+    return tokens[start:first]
 
 
 def _normal(word: str) -> str:

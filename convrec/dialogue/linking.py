@@ -260,7 +260,7 @@ def _stands_out(span: Sequence[Token], before: Token | None, after: Token | None
 def _is_alone(span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
     """The title is all there is between two punctuation marks ("Alien, Heat"), or in the whole message."""
     own = sum(token.word not in STOP_WORDS for token in span)
-    if before is None and after is None and (own >= 2 or len(span) >= 3):
+    if before is None and after is None and (len(span) >= 3 or (own and len(span) == 2)):
         return True
     bounded = (before is None or _breaks(span[0])) and (after is None or _breaks(after))
     return own > 0 and bounded and _capitals(span)

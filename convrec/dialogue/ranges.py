@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.facets import Reading, before, is_negated
-from convrec.dialogue.language import Token, stem, vocabulary, words
+from convrec.dialogue.facets import Reading, is_negated
+from convrec.dialogue.language import Token, before, stem, vocabulary, words
 from convrec.dialogue.linking import Link
 from convrec.types import Constraint, Facet, FacetType, Op, Strength
 

@@ -58,7 +58,9 @@ class ReplyWriter:
         self._temperature = temperature
         self._sentences = Sentences(catalogue)
 
-    async def write(self, message: str, intent: Intent, state: SessionState, slate: Slate) -> AsyncIterator[str]:
+    async def write(
+        self, message: str, intent: Intent, state: SessionState, slate: Slate
+    ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
         Args:

@@ -6,6 +6,7 @@
                              weights.npy  EASE, N x N, memory-mapped
                              left.npy     left factors, N x F: a history's side of the behaviour vectors
                              meta.json    what it was built from; item_ids.json, popularity.npy, probe.npy
+                             checksums.json  of all other files but Chroma's database, which Chroma writes to
 
 A generation is complete and on disk before CURRENT names it, and never changes afterwards; whatever CURRENT does
 not name is left over. So kill -9 at any moment leaves the old index or the new one.
@@ -18,6 +19,7 @@ import os
 import shutil
 import time
 import uuid
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +42,7 @@ from convrec.types import FeedbackEvent, FeedbackType
 
 _BATCH = 256
 _SAME_EMBEDDER = 0.99
+_UNCHECKED = ("checksums.json", "chroma.sqlite3")
 _PROBE = "a sentence that tells one embedder from another"
 _NO_INTEREST = frozenset(
     {FeedbackType.DISLIKE, FeedbackType.NOT_INTERESTED, FeedbackType.COMMENT, FeedbackType.RETRACTION}
@@ -85,26 +88,23 @@ class Index:
     def __init__(self, index_dir: Path, lock: IndexLock, embedder: Embedder) -> None:
         self._index_dir, self._lock, self._open = index_dir, lock, True
         self._folder = _current(index_dir)
+        _verify(self._folder)
         self.meta = _read_meta(self._folder)
-        try:
-            self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
-            self.weights_N_N: Floats = np.load(self._folder / "weights.npy", mmap_mode="r")
-            self.left_N_F: Floats = np.load(self._folder / "left.npy")
-            self.popularity_N: NDArray[np.int64] = np.load(self._folder / "popularity.npy")
-            probe_D: Floats = np.load(self._folder / "probe.npy")
-        except (OSError, ValueError, EOFError) as error:
-            raise IndexUnavailableError(f"the index is damaged ({error}); run: convrec index") from error
-        n, f = self.meta.items, self.meta.behaviour_dimension
-        shapes = (len(self.item_ids), self.weights_N_N.shape, self.left_N_F.shape, self.popularity_N.shape)
-        if shapes != (n, (n, n), (n, f), (n,)):
-            raise IndexUnavailableError(f"the index is damaged (shapes {shapes}); run: convrec index")
+        self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
+        self.weights_N_N: Floats = np.load(self._folder / "weights.npy", mmap_mode="r")
+        self.left_N_F: Floats = np.load(self._folder / "left.npy")
+        self.popularity_N: NDArray[np.int64] = np.load(self._folder / "popularity.npy")
+        probe_D: Floats = np.load(self._folder / "probe.npy")
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
             raise IndexUnavailableError("the index was built with another embedder; run: convrec index")
         self.store = ChromaStore(self._folder / "chroma")
-        if {self.store.count("text"), self.store.count("behaviour")} != {n}:
+        try:
+            self.store.count("text")
+            self.store.count("behaviour")
+        except IndexUnavailableError:
             self.store.close()
-            raise IndexUnavailableError("the index is damaged (vectors are missing); run: convrec index")
+            raise
 
     def close(self) -> None:
         """Let go of files and lock; removes a generation that was replaced in the meantime. Idempotent."""
@@ -268,6 +268,7 @@ def _build(
         built_at=time.time(),
     )
     (folder / "meta.json").write_text(json.dumps(asdict(meta), indent=1))
+    (folder / "checksums.json").write_text(json.dumps(_checksums(folder)))
     progress(1.0, "done")
     return meta
 
@@ -298,6 +299,29 @@ def _read_meta(folder: Path) -> IndexMeta:
         return IndexMeta(**{**fields, "config": BehaviourConfig(**fields["config"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise IndexUnavailableError(f"the index {folder} is damaged ({error}); run: convrec index") from error
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _UNCHECKED)
+    return {str(path.relative_to(folder)): _crc32(path) for path in files}
+
+
+def _crc32(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            crc = zlib.crc32(chunk, crc)
+    return crc
+
+
+def _verify(folder: Path) -> None:
+    """A damaged HNSW file would not raise but end the process."""
+    try:
+        expected = json.loads((folder / "checksums.json").read_text())
+    except (OSError, ValueError) as error:
+        raise IndexUnavailableError(f"the index {folder} is damaged ({error}); run: convrec index") from error
+    if _checksums(folder) != expected:
+        raise IndexUnavailableError(f"the index {folder} is damaged (checksums); run: convrec index")
 
 
 def _sweep(index_dir: Path) -> None:

@@ -145,7 +145,7 @@ class Workshop:
             engine=engine,
             understanding=Understanding(catalogue),
             evidence=EvidenceFinder(catalogue, retriever),
-            writer=ReplyWriter(engine, self.prompts, catalogue),
+            writer=ReplyWriter(engine, self.prompts, catalogue, self.settings.reply_timeout_s),
             candidates=self.settings.candidates,
             k=self.settings.k,
         )

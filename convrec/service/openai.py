@@ -6,8 +6,7 @@ do not know it have a plain chat.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -15,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from convrec.service.completion import MODEL, ChatCompletion, Reply
 from convrec.service.problems import Problem
-from convrec.service.recommender import ChatEvent, ChatRequest
+from convrec.service.recommender import ChatRequest
 from convrec.service.schemas import MAX_TEXT, Body, Id, Length
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import EventStream, while_connected
@@ -192,9 +191,7 @@ async def chat_completions(
     """
     _check_model(body.model)
     asked = body.chat_request()
-    reply = Reply(
-        cast(AsyncGenerator[ChatEvent, None], recommender.chat(asked)), recommender.catalogue, served.metrics
-    )
+    reply = Reply(recommender.chat(asked), recommender.catalogue, served.metrics)
     if not body.stream:
         return await while_connected(request, reply.whole())
     # Until the slate is there a failure still has a status of its own.

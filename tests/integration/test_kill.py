@@ -27,6 +27,7 @@ PROMPTS_DIR = Settings().prompts_dir
 INGEST = """
 import sys
 from pathlib import Path
+from convrec.data.catalogue import CatalogueStore
 from convrec.database import open_database
 from convrec.ledger.ledger import Ledger
 from convrec.prompting import load_domain
