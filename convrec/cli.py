@@ -271,11 +271,8 @@ async def _recommender(workshop: Workshop) -> AsyncIterator[Any]:
 
     steps = ConsoleSteps(_err)
     catalogue = workshop.catalogue()
-    if not workshop.index_is_current(catalogue):
-        with steps.step("Building the index") as progress:
-            workshop.index(catalogue, progress)
     async with AsyncExitStack() as stack:
-        opened = stack.enter_context(workshop.open_index())
+        opened = stack.enter_context(workshop.open_index(catalogue, steps))
         engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
         stack.push_async_callback(engine.close)
         yield workshop.recommender(catalogue, opened, engine)

@@ -115,7 +115,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     workshop = Workshop(load_settings(data_dir=arguments.data_dir, engine=arguments.engine, model=arguments.model))
     catalogue = workshop.catalogue()
     async with AsyncExitStack() as stack:
-        index = stack.enter_context(workshop.open_index())
+        index = stack.enter_context(workshop.open_index(catalogue, steps))
         started = time.perf_counter()
         engine = CountingEngine(await start_engine(workshop.settings, workshop.model, steps))
         start_s = time.perf_counter() - started

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.language import FUNCTION_WORDS, NEGATIONS, Token, stem, stems, vocabulary, words
+from convrec.dialogue.language import FUNCTION_WORDS, NEGATIONS, Token, before, stem, stems, vocabulary, words
 from convrec.types import Constraint, FacetType, Op, Strength
 
 _JOINTS = frozenset(("and", "or", "nor", "a", "an", "the"))

@@ -20,10 +20,10 @@ from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridRetriever
-from convrec.retrieval.index import Index, IndexMeta, build_index, index_status, open_index
+from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
 from convrec.service.calibration import CalibrationConfig, calibrate
 from convrec.service.recommender import Recommender
-from convrec.service.steps import Progress, silent
+from convrec.service.steps import Progress, Steps, silent
 from convrec.settings import Settings
 
 DEMO_MODEL = "SmolLM2-135M-Instruct"
@@ -108,8 +108,24 @@ class Workshop:
         except IndexUnavailableError:
             return False
 
-    def open_index(self, url: str | None = None) -> Index:
-        """Open the index, which this process then holds; `url` is where it serves."""
+    def open_index(self, catalogue: Catalogue, steps: Steps, url: str | None = None) -> Index:
+        """Open the index, which this process then holds; build it first where it is missing, old or damaged.
+
+        Args:
+            url: Where this process serves.
+
+        Raises:
+            IndexUnavailableError: Another process holds it.
+        """
+        if self.index_is_current(catalogue):
+            try:
+                return open_index(self.settings.index_dir, self.embedder, url)
+            except IndexUnavailableError as error:
+                if index_holder(self.settings.index_dir) is not None:
+                    raise
+                steps.note(f"{error}: building it again")
+        with steps.step("Building the index") as progress:
+            self.index(catalogue, progress)
         return open_index(self.settings.index_dir, self.embedder, url)
 
     def interest(self, engine: Engine, catalogue: Catalogue) -> Interest:

@@ -75,10 +75,7 @@ async def _work(
     catalogue = await asyncio.to_thread(workshop.catalogue)
     with told.step("Loading the text embedder"):
         await asyncio.to_thread(lambda: workshop.embedder)
-    if not await asyncio.to_thread(workshop.index_is_current, catalogue):
-        with told.step("Building the index") as progress:
-            await asyncio.to_thread(workshop.index, catalogue, progress)
-    index = stack.enter_context(await asyncio.to_thread(workshop.open_index, url))
+    index = stack.enter_context(await asyncio.to_thread(workshop.open_index, catalogue, told, url))
     engine = await start_engine(settings, workshop.model, told)
     stack.push_async_callback(engine.close)
     if not settings.blend_file.exists():
