@@ -52,7 +52,7 @@ class ConsoleSteps:
 
     def note(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(f"[yellow]·[/yellow] {escape(text)}")
+        self._console.print(f"[yellow]·[/yellow] {escape(text)}", soft_wrap=True)
 
 
 def print_slate(console: Console, slate: SlateView) -> None:

@@ -6,6 +6,7 @@ The only place that reads the environment. Unknown keys are rejected, in the fil
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,6 +121,8 @@ def load_settings(**flags: Any) -> Settings:
         raise SettingsError(f"unknown setting {unknown[0]}; known: {', '.join(sorted(known))}")
     try:
         return Settings(**{key: value for key, value in flags.items() if value is not None})
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"convrec.toml is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -29,7 +29,7 @@ LEADS = {
     IntentKind.ASK_ITEM: (
         "All I know of it is what the catalogue says.",
         "I know no more of it than the catalogue does.",
-        "The catalogue knows it, and I know no more than that.",
+        "I know no more than the catalogue does.",
     ),
     IntentKind.COMPARE: (
         "All I know of them is what the catalogue says.",

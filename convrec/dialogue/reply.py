@@ -22,8 +22,9 @@ from convrec.types import Intent, IntentKind, SessionState, Slate
 
 __all__ = ["ReplyWriter", "mentions_outside"]
 
-_MESSAGE_CHARS = 300
-_LINE_CHARS = 160
+_MESSAGE_TOKENS = 96
+_QUERY_TOKENS = 32
+_ITEM_TOKENS = 48
 _SPARE_TOKENS = 16
 _UNWRITTEN = (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE)
 """Too short to be worth the engine's time."""
@@ -84,15 +85,15 @@ class ReplyWriter:
         tokenizer = self._engine.tokenizer
         domain = self._catalogue.domain
         items = [
-            _line(self._catalogue.describe(r.item), _LINE_CHARS, tokenizer) for r in slate.recommendations[:TOLD]
+            _line(self._catalogue.describe(r.item), _ITEM_TOKENS, tokenizer) for r in slate.recommendations[:TOLD]
         ]
         user = self._prompt.render(
             "user",
             domain=domain,
             items=items,
             count=len(slate.recommendations),
-            message=_line(message, _MESSAGE_CHARS, tokenizer),
-            query=_line(state.query, _MESSAGE_CHARS, tokenizer),
+            message=_line(message, _MESSAGE_TOKENS, tokenizer),
+            query=_line(state.query, _QUERY_TOKENS, tokenizer),
         )
         return tokenizer.chat(
             [Message("system", self._prompt.render("system", domain=domain)), Message("user", user)]
@@ -133,4 +134,8 @@ class ReplyWriter:
 
 
 def _line(text: str, limit: int, tokenizer: Tokenizer) -> str:
-    return tokenizer.escape(" ".join(text.split())[:limit])
+    """A text as one escaped line of at most `limit` tokens."""
+    line = tokenizer.escape(" ".join(text[: 20 * limit].split()))
+    while (count := len(tokenizer.encode(line))) > limit:
+        line = line[: len(line) * limit // count]
+    return line

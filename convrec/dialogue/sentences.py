@@ -174,11 +174,13 @@ class Sentences:
             (patterns.SHOWN, facts.shown and not (facts.asked or facts.near or facts.shared)),
             (patterns.POPULAR, facts.people),
         )
-        supported = [kind for kind, known in kinds if known]
-        varied = [pattern for kind in supported for pattern in kind[n % TOLD :: TOLD]]
         spoken = asdict(facts) | self._nouns
-        choices = (varied, [pattern for kind in supported for pattern in kind], patterns.BARE)
-        return self._first_safe(([pattern.format(**spoken) for pattern in choice] for choice in choices), own)
+        said: list[str] = []
+        for kind, known in kinds:
+            if known:
+                filled = [pattern.format(**spoken) for pattern in kind]
+                said += self._first_safe((filled[n % TOLD :: TOLD], filled), own)
+        return tuple(said) or self._safe((pattern.format(**spoken) for pattern in patterns.BARE), own)
 
     # --- facts -------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ from convrec.types import FeedbackEvent, FeedbackType
 
 _BATCH = 256
 _SAME_EMBEDDER = 0.99
-_UNCHECKED = ("checksums.json", "chroma.sqlite3")
+_DATABASE = "chroma.sqlite3"
 _PROBE = "a sentence that tells one embedder from another"
 _NO_INTEREST = frozenset(
     {FeedbackType.DISLIKE, FeedbackType.NOT_INTERESTED, FeedbackType.COMMENT, FeedbackType.RETRACTION}
@@ -302,8 +302,19 @@ def _read_meta(folder: Path) -> IndexMeta:
 
 
 def _checksums(folder: Path) -> dict[str, int]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _UNCHECKED)
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(_DATABASE))
     return {str(path.relative_to(folder)): _crc32(path) for path in files}
+
+
+def _verify(folder: Path) -> None:
+    """A damaged HNSW file would not raise but end the process."""
+    try:
+        expected = json.loads((folder / "checksums.json").read_text())
+        damaged = [name for name, crc in expected.items() if _crc32(folder / name) != crc]
+    except (OSError, ValueError) as error:
+        raise IndexUnavailableError(f"the index is damaged ({error}); run: convrec index") from error
+    if damaged:
+        raise IndexUnavailableError(f"the index is damaged ({folder / damaged[0]}); run: convrec index")
 
 
 def _crc32(path: Path) -> int:
@@ -312,16 +323,6 @@ def _crc32(path: Path) -> int:
         while chunk := stream.read(1 << 20):
             crc = zlib.crc32(chunk, crc)
     return crc
-
-
-def _verify(folder: Path) -> None:
-    """A damaged HNSW file would not raise but end the process."""
-    try:
-        expected = json.loads((folder / "checksums.json").read_text())
-    except (OSError, ValueError) as error:
-        raise IndexUnavailableError(f"the index {folder} is damaged ({error}); run: convrec index") from error
-    if _checksums(folder) != expected:
-        raise IndexUnavailableError(f"the index {folder} is damaged (checksums); run: convrec index")
 
 
 def _sweep(index_dir: Path) -> None:

@@ -123,7 +123,7 @@ class Workshop:
             except IndexUnavailableError as error:
                 if index_holder(self.settings.index_dir) is not None:
                     raise
-                steps.note(f"{error}: building it again")
+                steps.note(f"{error} (doing so now)")
         with steps.step("Building the index") as progress:
             self.index(catalogue, progress)
         return open_index(self.settings.index_dir, self.embedder, url)

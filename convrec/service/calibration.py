@@ -66,6 +66,8 @@ async def calibrate(
         EngineError: The LLM could not score.
     """
     train, held = leave_last_out(events)
+    if not held:
+        return Blend()
     users = random.Random(config.seed).sample(sorted(held), min(config.users, len(held)))
     covered = await asyncio.to_thread(_replay, train, held, users, catalogue, config.candidates)
     examples = []
@@ -93,8 +95,6 @@ def _replay(
     train: Histories, held: Histories, users: Sequence[str], catalogue: Catalogue, k: int
 ) -> list[_Replayed]:
     """What retrieval offers to users as they were before their last event, where it offers that event's item."""
-    if not users:
-        return []
     found = []
     embedder = _NoText()
     with tempfile.TemporaryDirectory(prefix="convrec-") as folder:

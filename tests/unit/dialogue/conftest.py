@@ -75,7 +75,7 @@ def wines() -> Catalogue:
     return Catalogue(
         [
             Item(
-                f"w{n:02}",
+                f"w{n}",
                 f"Domaine {n}",
                 {"price": 5 + n * 0.5, "vintage": 1990 + n % 30, "grape": grapes[n % 3]},
             )

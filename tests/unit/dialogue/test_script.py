@@ -8,7 +8,9 @@ from xgrammar.testing import _is_grammar_accept_string
 
 from convrec.dialogue.script import Script
 
-SCRIPT = Script((("Here:", "Here: a."), ("A 1.", "A 1. B."), ("B.", 'He said "hi" \\ n\n\t\x01 中 😀 [x] {y} # | ::=')))
+SCRIPT = Script(
+    (("Here:", "Here: a."), ("A 1.", "A 1. B."), ("B.", 'He said "hi" \\ n\n\t\x01 中 😀 [x] {y} # | ::='))
+)
 
 
 def test_the_grammar_accepts_every_text_and_nothing_else() -> None:

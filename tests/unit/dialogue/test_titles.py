@@ -29,7 +29,9 @@ def test_mentions_outside(movies: Catalogue, text: str, slate: list[str], named:
 
 
 def test_titles_of_punctuation_cannot_be_named_and_unicode_folds() -> None:
-    catalogue = Catalogue([Item("a", "..."), Item("b", "STRAẞE"), Item("c", "Airplane!"), Item("d", "Kıng")], DOMAIN)
+    catalogue = Catalogue(
+        [Item("a", "..."), Item("b", "STRAẞE"), Item("c", "Airplane!"), Item("d", "Kıng")], DOMAIN
+    )
     assert mentions_outside("Well... the strasse.", [], catalogue) == ["STRAẞE"]
     assert mentions_outside("an airplane", [], catalogue) == ["Airplane!"]
     assert mentions_outside("KING", [], catalogue) == ["Kıng"]

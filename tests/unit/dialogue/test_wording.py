@@ -45,4 +45,9 @@ def test_ranges(wines: Catalogue, facet: str, bounds: list[tuple[str, float]], w
 
 
 def test_lists() -> None:
-    assert [listed(parts) for parts in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [listed(parts) for parts in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]

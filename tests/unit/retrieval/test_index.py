@@ -226,6 +226,16 @@ def test_damage_is_noticed_and_a_rebuild_mends_it(folder: Path, name: str, damag
     open_index(folder, HashEmbedder()).close()
 
 
+def test_a_damaged_graph_is_noticed_before_it_ends_the_process(tmp_path: Path) -> None:
+    # Chroma writes graphs to files from 1,000 items on.
+    many = Catalogue([Item(f"i{n}", f"thing {n}") for n in range(1100)], DOMAIN)
+    build_index(tmp_path, many, EVENTS, HashEmbedder(8), BehaviourConfig(dimensions=4))
+    header = next(tmp_path.rglob("header.bin"))
+    header.write_bytes(header.read_bytes()[:10])
+    with pytest.raises(IndexUnavailableError, match=r"header\.bin.*run: convrec index"):
+        open_index(tmp_path, HashEmbedder(8))
+
+
 def test_an_empty_catalogue_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="convrec ingest"):
         build_index(tmp_path, Catalogue([], DOMAIN), [], HashEmbedder())

@@ -1,0 +1,128 @@
+"""The retriever on MovieLens-100K, through a real index with the real embedder."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from convrec.data.catalogue import Catalogue, read_items
+from convrec.data.interactions import Interaction, read_interactions
+from convrec.data.sources import fetch_movielens
+from convrec.evaluation.metrics import ndcg, recall
+from convrec.evaluation.protocols import HeldOut, leave_one_out, rank_held_out
+from convrec.ledger.profile import build_profile
+from convrec.prompting import load_domain
+from convrec.retrieval.embedding import SentenceEmbedder
+from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.index import build_index, open_index
+from convrec.settings import Settings
+from convrec.types import Candidate, Constraint, HistoryEntry, Item, RetrievalQuery
+
+pytestmark = pytest.mark.model
+
+
+@dataclass(frozen=True)
+class Movies:
+    catalogue: Catalogue
+    cases: list[HeldOut]
+    retriever: HybridRetriever
+
+    def named(self, title: str) -> str:
+        return next(item_id for item_id, item in self.catalogue.items() if item.title == title)
+
+    def watched(self, *titles: str) -> tuple[HistoryEntry, ...]:
+        return tuple(HistoryEntry(self.named(title), 1.0, float(n)) for n, title in enumerate(titles))
+
+    def titles(self, candidates: list[Candidate]) -> list[str]:
+        return [self.catalogue[candidate.item_id].title for candidate in candidates]
+
+    def genres(self, candidates: list[Candidate]) -> list[tuple[object, ...]]:
+        return [self.catalogue[candidate.item_id].values("genre") for candidate in candidates]
+
+
+@pytest.fixture(scope="module")
+def movies(demo_data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Movies]:
+    movielens = fetch_movielens(demo_data_dir)
+    domain = load_domain(Settings().prompts_dir, "movies")
+    catalogue = Catalogue((row for row in read_items(movielens.catalogue_file) if isinstance(row, Item)), domain)
+    rows = read_interactions(movielens.interactions_file, domain, catalogue)
+    cases = leave_one_out((row.event for row in rows if isinstance(row, Interaction)), "test")
+    embedder = SentenceEmbedder(demo_data_dir / "models" / "all-MiniLM-L6-v2")
+    folder = tmp_path_factory.mktemp("movielens")
+    build_index(folder, catalogue, (event for case in cases for event in case.history), embedder)
+    with open_index(folder, embedder) as index:
+        yield Movies(catalogue, cases, HybridRetriever(index, catalogue, embedder))
+
+
+def test_leave_one_out_reaches_its_floor(movies: Movies) -> None:
+    assert len(movies.cases) == 943
+    ranks = rank_held_out(movies.retriever, movies.cases, movies.catalogue.domain.rating_scale, depth=50)
+    assert ndcg(ranks, 10).mean() >= 0.105
+    assert recall(ranks, 50).mean() >= 0.47
+
+
+def test_a_query_takes_milliseconds(movies: Movies) -> None:
+    seconds = []
+    for case in movies.cases[:40]:
+        profile = build_profile(case.user_id, case.history, movies.catalogue.domain.rating_scale)
+        query = RetrievalQuery(
+            history=profile.history,
+            seeds={movies.named("Alien"): 1.0},
+            constraints=(Constraint("genre", "include", "Comedy", "prefer"),),
+            exclude=profile.excluded,
+        )
+        started = time.perf_counter()
+        movies.retriever.retrieve(query, 20)
+        seconds.append(time.perf_counter() - started)
+    # The best of many, so that a busy machine does not fail it.
+    assert min(seconds) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("something with dinosaurs", "Jurassic Park"),
+        ("space adventure", "Star Wars"),
+        ("courtroom drama", "The Juror"),
+        ("films about boxing", "Raging Bull"),
+    ],
+)
+def test_words_find_what_they_say(movies: Movies, text: str, title: str) -> None:
+    assert title in movies.titles(movies.retriever.retrieve(RetrievalQuery(text=text), 5))
+
+
+def test_like_alien_but_funnier(movies: Movies) -> None:
+    query = RetrievalQuery(
+        seeds={movies.named("Alien"): 1.0}, constraints=(Constraint("genre", "include", "Comedy", "prefer"),)
+    )
+    found = movies.retriever.retrieve(query, 10)
+    assert all("Comedy" in genres for genres in movies.genres(found))
+    # Not any comedies: those near Alien are about space, monsters and action.
+    near = {"Sci-Fi", "Horror", "Action"}
+    assert sum(bool(near & {*genres}) for genres in movies.genres(found)) >= 6
+
+
+def test_the_request_comes_first_for_someone_with_a_history(movies: Movies) -> None:
+    crime = movies.watched("The Godfather", "GoodFellas", "Casino", "Pulp Fiction", "Reservoir Dogs")
+    seen = frozenset(entry.item_id for entry in crime)
+    plain = movies.retriever.retrieve(RetrievalQuery(history=crime, exclude=seen), 10)
+    asked = movies.retriever.retrieve(
+        RetrievalQuery(text="something with dinosaurs", history=crime, exclude=seen), 10
+    )
+    assert sum("Crime" in genres for genres in movies.genres(plain)) >= 4
+    assert movies.titles(asked)[0] == "Jurassic Park"
+    assert len({*movies.titles(plain)} & {*movies.titles(asked)}) <= 5
+
+
+def test_a_dislike_changes_the_order(movies: Movies) -> None:
+    liked = movies.watched("Toy Story", "Star Wars")
+    disliked = HistoryEntry(movies.named("Aladdin"), -1.0, 9.0)
+    barred = frozenset(entry.item_id for entry in (*liked, disliked))
+    before = movies.titles(movies.retriever.retrieve(RetrievalQuery(history=liked, exclude=barred), 50))
+    after = movies.titles(
+        movies.retriever.retrieve(RetrievalQuery(history=(*liked, disliked), exclude=barred), 50)
+    )
+    assert "The Lion King" in before
+    assert "The Lion King" not in after[: before.index("The Lion King") + 1]

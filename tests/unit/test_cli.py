@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from convrec import cli
+from convrec.errors import ConvRecError
+
+ITEMS = "item_id,title,colour\nlamp,Lamp,red|blue\nchair,Chair,red\n,Nameless,red\nlamp,Again,red\n"
+EVENTS = "user_id,item_id,rating\nann,lamp,5\nann,chair,9\nbob,sofa,3\nbob,chair,2\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "items.csv").write_text(ITEMS)
+    (tmp_path / "events.csv").write_text(EVENTS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli.app, [*arguments])
+    if isinstance(result.exception, ConvRecError):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def ingest() -> dict:
+    code, out = run("ingest", "--catalogue", "items.csv", "--interactions", "events.csv", "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+def test_ingest_keeps_good_rows_reports_bad_ones_by_line_and_a_rerun_changes_nothing(folder: Path) -> None:
+    report = ingest()
+    assert (report["items_changed"], report["interactions_new"], report["error_count"]) == (2, 2, 4)
+    assert [(e["file"], e["line"]) for e in report["errors"]] == [
+        ("items.csv", 4),
+        ("items.csv", 5),
+        ("events.csv", 3),
+        ("events.csv", 4),
+    ]
+    again = ingest()
+    assert (again["items_changed"], again["interactions_new"], again["error_count"]) == (0, 0, 4)
+
+
+def test_ingesting_nothing_usable_asks_for_attention(folder: Path) -> None:
+    (folder / "items.csv").write_text("item_id,title\n,Nameless\n")
+    code, _ = run("ingest", "--catalogue", "items.csv")
+    assert code == 3
+
+
+def test_a_missing_file_is_one_clear_line(folder: Path) -> None:
+    with pytest.raises(ConvRecError, match=r"nowhere\.csv"):
+        run("ingest", "--catalogue", "nowhere.csv")
+
+
+def test_feedback_with_the_same_id_is_stored_once(folder: Path) -> None:
+    ingest()
+    event = ("feedback", "--user", "ann", "--item", "chair", "--type", "dislike", "--event-id", "e1", "--json")
+    assert json.loads(run(*event)[1]) == {"event_id": "e1", "stored": True}
+    assert json.loads(run(*event)[1]) == {"event_id": "e1", "stored": False}
+
+
+def test_feedback_on_an_unknown_item_says_so(folder: Path) -> None:
+    ingest()
+    with pytest.raises(ConvRecError, match="sofa"):
+        run("feedback", "--user", "ann", "--item", "sofa", "--type", "like")
+
+
+def test_doctor_finds_what_is_missing_and_says_what_to_do(folder: Path) -> None:
+    code, out = run("doctor", "--json")
+    assert code == 3
+    checks = {check["name"]: check for check in json.loads(out)}
+    assert checks["catalogue"]["ok"] is False
+    assert "convrec ingest" in checks["catalogue"]["fix"]
+    assert checks["ledger"]["ok"] is True
+    ingest()
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json")[1])}
+    assert checks["catalogue"]["ok"] is True
+    assert "convrec index" in checks["index"]["fix"]
+
+
+def test_recommending_before_there_is_a_model_says_what_to_do(folder: Path) -> None:
+    ingest()
+    with pytest.raises(ConvRecError, match="convrec demo"):
+        run("recommend", "--user", "ann")
+
+
+def test_wrong_usage_is_exit_code_2(folder: Path) -> None:
+    assert run("recommend")[0] == 2
+    assert run("recommend", "--user", "ann", "--k", "0")[0] == 2
+
+
+def test_an_error_is_one_line_and_exit_code_1(folder: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["convrec", "index"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.strip().startswith("error: there is no catalogue yet")
