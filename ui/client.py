@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -12,7 +12,10 @@ import httpx
 from ui.sse import sse_data
 from ui.views import ChatEvent, DomainView, Feedback, PersonView, SlateView, TextDelta
 
+T = TypeVar("T")
+
 _CONNECT_S, _READ_S = 5.0, 120.0
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)  # what reading a foreign JSON body may raise
 
 
 class ApiError(Exception):
@@ -47,20 +50,19 @@ class ApiClient:
 
     async def domain(self) -> DomainView:
         """The catalogue's nouns and facets."""
-        return DomainView.read(await self._json("GET", "/v1/domain"))
+        return await self._call("GET", "/v1/domain", DomainView.read)
 
     async def users(self, limit: int = 50) -> tuple[tuple[str, int], ...]:
         """(user_id, number of events) of the people the ledger knows, at most `limit`."""
-        body = await self._json("GET", "/v1/users", params={"limit": limit})
-        return tuple((str(entry["user_id"]), int(entry["events"])) for entry in body["data"])
+        return await self._call("GET", "/v1/users", _read_users, params={"limit": limit})
 
     async def person(self, user_id: str) -> PersonView:
         """What the system knows about a person; a new one has an empty view."""
-        return PersonView.read(await self._json("GET", f"/v1/users/{quote(user_id, safe='')}"))
+        return await self._call("GET", f"/v1/users/{quote(user_id, safe='')}", PersonView.read)
 
-    async def send(self, feedback: Feedback) -> None:
-        """Store one feedback event; it is durable when this returns, and sending it again changes nothing."""
-        await self._json("POST", "/v1/feedback", json=feedback.body())
+    async def send(self, feedback: Feedback) -> bool:
+        """Store one feedback event; it is durable when this returns. False: it was there already."""
+        return await self._call("POST", "/v1/feedback", _read_stored, json=feedback.body())
 
     async def chat(
         self, messages: Sequence[tuple[str, str]], user_id: str, session_id: str | None, shown: Sequence[str]
@@ -95,12 +97,12 @@ class ApiClient:
                         yield event
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ApiError(f"the answer of {self.base_url} is not convrec's ({error!r})") from error
+        except _MALFORMED as error:
+            raise self._foreign(error) from error
         raise ApiUnavailableError("the answer broke off; try again")
 
-    async def _json(self, method: str, path: str, **request: Any) -> Any:
-        """One request and its JSON answer."""
+    async def _call(self, method: str, path: str, read: Callable[[Any], T], **request: Any) -> T:
+        """One request and what `read` makes of its JSON answer."""
         try:
             response = await self._http.request(method, path, **request)
         except httpx.TransportError as error:
@@ -108,13 +110,24 @@ class ApiClient:
         if response.is_error:
             raise _error(response)
         try:
-            return response.json()
-        except ValueError as error:
-            raise ApiError(f"{self.base_url} does not speak convrec's API; check --api") from error
+            return read(response.json())
+        except _MALFORMED as error:
+            raise self._foreign(error) from error
+
+    def _foreign(self, error: Exception) -> ApiError:
+        return ApiError(f"{self.base_url} does not speak convrec's API ({error!r}); check --api")
 
     def _unreachable(self, error: httpx.TransportError) -> ApiUnavailableError:
         what = "took too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
         return ApiUnavailableError(f"The API at {self.base_url} {what}. Is `convrec serve` running?")
+
+
+def _read_users(body: Any) -> tuple[tuple[str, int], ...]:
+    return tuple((str(entry["user_id"]), int(entry["events"])) for entry in body["data"])
+
+
+def _read_stored(body: Any) -> bool:
+    return bool(body["stored"])
 
 
 def _read_chunk(chunk: dict[str, Any], shown: Sequence[str]) -> list[ChatEvent]:
@@ -135,6 +148,6 @@ def _error(response: httpx.Response) -> ApiError:
     """The API's own message where there is one; 502, 503 and 504 may pass."""
     try:
         message = str(response.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except _MALFORMED:
         message = f"the API answered {response.status_code}"
     return ApiUnavailableError(message) if response.status_code in (502, 503, 504) else ApiError(message)

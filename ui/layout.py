@@ -74,8 +74,8 @@ class Layout:
             self.said: _shown(said_html(turn) if turn else ""),
             self.note: _shown(note),
             **{key: value for index in range(_SLOTS) for key, value in self.draw_slot(session, index).items()},
-            **self.draw_answer(session),
-            **self.draw_controls(session),
+            self.answer: _shown(answer_html(turn) if turn else ""),
+            **self._draw_controls(session),
         }
 
     def draw_nothing(self) -> Updates:
@@ -99,11 +99,7 @@ class Layout:
             **buttons,
         }
 
-    def draw_answer(self, session: Session) -> Updates:
-        """The prose of the latest turn."""
-        return {self.answer: _shown(answer_html(session.turn) if session.turn else "")}
-
-    def draw_controls(self, session: Session) -> Updates:
+    def _draw_controls(self, session: Session) -> Updates:
         """The buttons that can be pressed now."""
         examples = session.domain.examples if session.domain and not session.turns else ()
         labels = [*examples, *[""] * _EXAMPLES]

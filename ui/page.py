@@ -1,4 +1,8 @@
-"""ChatPage: what happens when something is typed or pressed. Owns the events; what is drawn is Layout's."""
+"""ChatPage: what happens when something is typed or pressed. Owns the events; what is drawn is Layout's.
+
+Every draw says all that its event may draw, always from the session as it is. Gradio's browser side patches a draw
+that still waits with the next one: of two quick draws of different components the first one was lost.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from ui.layout import NEW_PERSON, Layout, Updates
 from ui.session import Phase, Session, Turn
 from ui.views import ChatEvent, SlateView
 
-_DRAW_S = 0.08  # prose is drawn at most this often: drawing costs more than a token
+_DRAW_S = 0.2  # seconds; prose is drawn at most this often: 130 components cost about 25 ms of CPU
 
 Stream = AsyncGenerator[Updates, None]
 
@@ -124,9 +128,8 @@ class ChatPage:
             turn.finish(Phase.FAILED, str(error))
         finally:
             turn.finish(Phase.STOPPED)  # only where neither was reached: the browser has gone
-        if session.turn is turn:
-            yield {**self._layout.draw_answer(session), **self._layout.draw_controls(session)}
-            yield await self._draw_person(session)
+        yield self._layout.draw(session)
+        yield {**self._layout.draw(session), **await self._draw_person(session)}
 
     async def _follow(self, session: Session, turn: Turn) -> Stream:
         """Read the API's events in a task of their own, so that stopping ends the request at once."""
@@ -153,7 +156,7 @@ class ChatPage:
                 turn.prose += event.text
                 if time.monotonic() - drawn >= _DRAW_S:
                     drawn = time.monotonic()
-                    yield self._layout.draw_answer(session)
+                    yield self._layout.draw(session)
             await asyncio.wait({reading})
             if not reading.cancelled():
                 reading.result()
@@ -172,7 +175,7 @@ class ChatPage:
 
     def _press(self, index: int, kind: str) -> Callable[[Session], Stream]:
         async def press(session: Session) -> Stream:
-            turn, mark = session.turn, session.mark(index, kind)
+            mark = session.mark(index, kind)
             yield self._layout.draw_slot(session, index)
             if mark is None:
                 return
@@ -181,7 +184,7 @@ class ChatPage:
                 mark.stored = True
             except ApiError as error:
                 mark.problem = str(error)
-            async for update in self._settled(session, turn, index):
+            async for update in self._settled(session, index):
                 yield update
 
         return press
@@ -197,16 +200,15 @@ class ChatPage:
                 turn.unmark(mark)
             except ApiError as error:
                 mark.problem = str(error)
-            async for update in self._settled(session, turn, index):
+            async for update in self._settled(session, index):
                 yield update
 
         return undo
 
-    async def _settled(self, session: Session, turn: Turn | None, index: int) -> Stream:
-        """The card as the API left it, unless another slate has come meanwhile; then what follows from it."""
-        if session.turn is turn:
-            yield self._layout.draw_slot(session, index)
-        yield await self._draw_person(session)
+    async def _settled(self, session: Session, index: int) -> Stream:
+        """The card as the API left it; then what follows from it."""
+        yield self._layout.draw_slot(session, index)
+        yield {**self._layout.draw_slot(session, index), **await self._draw_person(session)}
 
 
 def _new_person() -> str:

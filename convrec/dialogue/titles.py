@@ -26,29 +26,31 @@ class TitleScanner:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._titles: dict[str, str] = {}
+        self._named_by: dict[str, dict[str, str]] = {}
         self._by_first_word: dict[str, list[str]] = {}
         pauses: set[str] = set()
         for item in catalogue.values():
-            core = _core(item.title)
+            whole = _fold(item.title)
+            core = _EDGES.sub("", whole)
             first = _WORD.match(core)
-            if first is None or core in self._titles:
+            if first is None:
                 continue
-            self._titles[core] = item.title
-            self._by_first_word.setdefault(first.group(), []).append(core)
+            if core not in self._named_by:
+                self._by_first_word.setdefault(first.group(), []).append(core)
+            self._named_by.setdefault(core, {}).setdefault(whole, item.title)
             pauses.update(core[: match.end() - 1] for match in _PAUSE.finditer(core))
         self._pauses = tuple(sorted(pauses))
 
     def outside(self, text: str, slate_ids: Collection[str]) -> list[str]:
         """Titles that a text names and that no item of the slate has, in order of appearance, each once."""
         folded = _fold(text)
-        own = {_core(self._catalogue[item_id].title) for item_id in slate_ids if item_id in self._catalogue}
-        found = list(self._occurrences(folded))
-        covered = [(start, end) for start, end, core in found if core in own]
+        own = {_fold(self._catalogue[item_id].title) for item_id in slate_ids if item_id in self._catalogue}
+        covered = [span for title in own for span in _spans(title, folded)]
         named: dict[str, None] = {}
-        for start, end, core in found:
-            if core not in own and not any(first <= start and end <= last for first, last in covered):
-                named[self._titles[core]] = None
+        for start, end, core in self._occurrences(folded):
+            if not any(first <= start and end <= last for first, last in covered):
+                others = (title for whole, title in self._named_by[core].items() if whole not in own)
+                named.update(dict.fromkeys(others))
         return list(named)
 
     def may_run_on(self, sentence: str) -> bool:
@@ -86,5 +88,9 @@ def _fold(text: str) -> str:
     return " ".join(folded.split())
 
 
-def _core(title: str) -> str:
-    return _EDGES.sub("", _fold(title))
+def _spans(title: str, folded: str) -> Iterator[tuple[int, int]]:
+    """Where a folded title stands in a folded text, word-bounded where it begins and ends with a word."""
+    pattern = rf"(?<!\w){re.escape(title)}" if _WORD.match(title) else re.escape(title)
+    if title and _WORD.match(title[-1]):
+        pattern += r"(?!\w)"
+    return (match.span() for match in re.finditer(pattern, folded))

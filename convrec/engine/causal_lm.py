@@ -64,6 +64,11 @@ class CausalLM:
         return int(self._model.get_output_embeddings().weight.shape[0])
 
     @property
+    def max_tokens(self) -> int:
+        """How many tokens of prompt and answer the model was made to read."""
+        return int(self._model.config.get_text_config().max_position_embeddings)
+
+    @property
     def stop_ids(self) -> list[int]:
         """Tokens that end a text."""
         ids = self._model.generation_config.eos_token_id

@@ -89,6 +89,7 @@ class TransformersEngine:
         """f for every segment; see Engine.score."""
         require_tokens(prefix, segments)
         lm = self._ready().lm
+        _require_fit(lm, len(prefix) + max(map(len, segments), default=0))
         try:
             async with asyncio.timeout(self._score_timeout_s):
                 scores: list[float] = []
@@ -107,6 +108,7 @@ class TransformersEngine:
         """Stream the continuation of a prompt; see Engine.generate."""
         require_tokens(prompt)
         model = self._ready()
+        _require_fit(model.lm, len(prompt) + sampling.max_tokens)
         deadline = asyncio.get_running_loop().time() + self._reply_timeout_s
         decoding: Decoding | None = None
         try:
@@ -162,3 +164,11 @@ class TransformersEngine:
             return await asyncio.wrap_future(self._thread.submit(job, *args, **kwargs))
         except RuntimeError as error:  # torch: out of memory, a prompt longer than the model reads
             raise EngineError(f"the model failed: {error}") from error
+
+
+def _require_fit(lm: CausalLM, tokens: int) -> None:
+    if tokens > lm.max_tokens:
+        raise EngineError(
+            f"{tokens} tokens of prompt and answer were refused: the model reads {lm.max_tokens}; shorten what "
+            "prompts show"
+        )

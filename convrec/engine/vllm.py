@@ -119,7 +119,8 @@ class VllmEngine:
         }
         try:
             async with asyncio.timeout(self._score_timeout_s):
-                response = await self._ready().open("/generative_scoring", body, prefix, adapter)
+                longest = len(prefix) + max(map(len, segments)) + 1
+                response = await self._ready().open("/generative_scoring", body, prefix, longest, adapter)
                 rows = json.loads(await response.aread())["data"]
         except TimeoutError as error:
             raise EngineTimeoutError(
@@ -141,7 +142,7 @@ class VllmEngine:
         response: httpx.Response | None = None
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._ready().open("/v1/completions", body, prompt, adapter)
+                response = await self._ready().open("/v1/completions", body, prompt, len(prompt) + 1, adapter)
             lines = response.aiter_lines()
             while True:
                 async with asyncio.timeout_at(deadline):

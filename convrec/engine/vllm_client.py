@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -13,6 +14,14 @@ from convrec.engine.base import AdapterRef, Tokenizer
 from convrec.errors import EngineError, EngineUnavailableError, NotFoundError
 
 _PROBE = "Which tokenizer is this? <3 naïve 東京 1999"
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """The name of a server's base model, and how many tokens of prompt and answer it reads."""
+
+    name: str
+    max_tokens: int
 
 
 class VllmClient:
@@ -31,7 +40,7 @@ class VllmClient:
         self._tokenizer = tokenizer
         # Not through a proxy: the child server listens on loopback, others are named by the operator.
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=2.0), trust_env=False)
-        self._bases: dict[str, str] = {}
+        self._served: dict[str, _Served] = {}
         self._adapters: dict[str, AdapterRef] = {}
 
     async def close(self) -> None:
@@ -47,16 +56,23 @@ class VllmClient:
         failures: list[EngineUnavailableError] = []
         for url in self._urls():
             try:
-                await self._base(url)
+                await self._find_served(url)
             except EngineUnavailableError as error:
                 failures.append(error)
-        if not self._bases:
+        if not self._served:
             raise failures[-1]
 
     async def open(
-        self, path: str, body: dict[str, Any], prompt: Sequence[int], adapter: str | None
+        self, path: str, body: dict[str, Any], prompt: Sequence[int], tokens: int, adapter: str | None
     ) -> httpx.Response:
         """The streaming response, status 200, of the first server that gives one; the caller closes it.
+
+        Args:
+            path: Of the route.
+            body: Without `model`.
+            prompt: Token ids; picks the first server to try.
+            tokens: Length of the longest prompt in the body with its first answer token.
+            adapter: Name of a loaded adapter, None for the base model.
 
         Raises:
             EngineError: The request is refused.
@@ -69,7 +85,14 @@ class VllmClient:
         failures: list[EngineUnavailableError] = []
         for url in (*urls[first:], *urls[:first]):
             try:
-                model = ref.name if ref is not None else await self._base(url)
+                served = await self._find_served(url)
+                if tokens > served.max_tokens:
+                    # Scoring would cut the prompt's end off, and with it every difference between items.
+                    raise EngineError(
+                        f"a prompt of {tokens} tokens was refused: {url} reads {served.max_tokens}; shorten what "
+                        "prompts show or start vLLM with a larger --max-model-len"
+                    )
+                model = ref.name if ref is not None else served.name
                 response = await self._post(url, path, {"model": model, **body})
                 if response.status_code == httpx.codes.NOT_FOUND and ref is not None:
                     await response.aclose()
@@ -134,11 +157,11 @@ class VllmClient:
         except KeyError:
             raise NotFoundError(f"adapter {name} is not loaded; load it first") from None
 
-    async def _base(self, url: str) -> str:
-        """The name under which a server serves the base model, once its token ids are known to be ours."""
-        if url not in self._bases:
-            models = await self._json("GET", f"{url}/v1/models")
-            name = str(models["data"][0]["id"])
+    async def _find_served(self, url: str) -> _Served:
+        """What a server serves, once its token ids are known to be ours."""
+        if url not in self._served:
+            card = (await self._json("GET", f"{url}/v1/models"))["data"][0]
+            name = str(card["id"])
             probe = {"model": name, "prompt": _PROBE, "add_special_tokens": False}
             answer = await self._json("POST", f"{url}/tokenize", probe)
             if answer["tokens"] != self._tokenizer.encode(_PROBE):
@@ -146,8 +169,8 @@ class VllmClient:
                     f"the server at {url} serves {name}, which has another tokenizer than the model that is set; "
                     "set CONVREC_MODEL to what it serves"
                 )
-            self._bases[url] = name
-        return self._bases[url]
+            self._served[url] = _Served(name, int(card["max_model_len"]))
+        return self._served[url]
 
     async def _load(self, url: str, ref: AdapterRef) -> None:
         body = {"lora_name": ref.name, "lora_path": str(ref.path.resolve())}

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
 from convrec.errors import IndexUnavailableError
 from convrec.retrieval.base import Floats
+
+if TYPE_CHECKING:
+    from chromadb import Collection as ChromaCollection
 
 Collection = Literal["text", "behaviour"]
 
@@ -43,6 +46,7 @@ class ChromaStore:
             client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
         self._client = cast(Client, client)  # the declared type lacks `close`
         self._folder = folder
+        self._opened: dict[str, ChromaCollection] = {}
 
     def write(
         self,
@@ -76,7 +80,7 @@ class ChromaStore:
         if n < 1:
             return []
         with _mapped(self._folder):
-            found = self._client.get_collection(collection, embedding_function=None).query(
+            found = self._open(collection).query(
                 query_embeddings=np.asarray([vector_D], np.float32), n_results=n, include=["distances"]
             )
             distances = found["distances"]
@@ -88,9 +92,7 @@ class ChromaStore:
         if not item_ids:
             return {}
         with _mapped(self._folder):
-            found = self._client.get_collection(collection, embedding_function=None).get(
-                ids=list(item_ids), include=["embeddings"]
-            )
+            found = self._open(collection).get(ids=list(item_ids), include=["embeddings"])
             embeddings = found["embeddings"]
             assert embeddings is not None
             return dict(zip(found["ids"], np.asarray(embeddings, np.float32), strict=True))
@@ -98,7 +100,13 @@ class ChromaStore:
     def count(self, collection: Collection) -> int:
         """How many items a collection holds."""
         with _mapped(self._folder):
-            return self._client.get_collection(collection, embedding_function=None).count()
+            return self._open(collection).count()
+
+    def _open(self, collection: Collection) -> ChromaCollection:
+        # Looked up once: it takes as long as a query.
+        if collection not in self._opened:
+            self._opened[collection] = self._client.get_collection(collection, embedding_function=None)
+        return self._opened[collection]
 
     def close(self) -> None:
         """Let go of the database's files."""

@@ -119,20 +119,23 @@ class HybridRetriever:
         return [float(column_N[self._row[other]]) if other in self._row else 0.0 for other in others]
 
     def _signals(self, query: RetrievalQuery) -> _Signals:
-        recency = recency_weights(query.history, self._index.meta.config)
+        seeds = self._rows(query.seeds)
         return _Signals(
-            history={self._row[i]: weight for i, weight in recency.items() if i in self._row},
-            seeds={self._row[i]: weight for i, weight in query.seeds.items() if i in self._row},
+            history=self._rows(recency_weights(query.history, self._index.meta.config)),
+            seeds=seeds,
             text=self._embedder.embed([query.text])[0] if query.text.strip() else None,
-            content=self._content(query.seeds),
+            content=self._content(seeds),
         )
 
-    def _content(self, seeds: Mapping[str, float]) -> Floats | None:
+    def _rows(self, weights: Mapping[str, float]) -> dict[int, float]:
+        return {self._row[item_id]: weight for item_id, weight in weights.items() if item_id in self._row}
+
+    def _content(self, seeds: Mapping[int, float]) -> Floats | None:
         """The direction of the named items' descriptions, so that seeds without interactions count as well."""
-        vectors = self._index.store.vectors("text", [item_id for item_id in seeds if item_id in self._row])
-        total_D = sum((seeds[i] * vectors[i] for i in sorted(vectors)), start=np.zeros(1, np.float32))
+        rows, weights_S = list(seeds), np.array(list(seeds.values()), np.float32)
+        total_D: Floats = weights_S @ self._index.text_N_D[rows]
         length = float(np.linalg.norm(total_D))
-        return (total_D / length).astype(np.float32) if length > 0 else None
+        return total_D / length if length > 0 else None
 
     def _pool(self, signals: _Signals, query: RetrievalQuery, barred: int) -> list[str]:
         """Candidates from every source that the query speaks to, in a stable order."""
@@ -165,24 +168,19 @@ class HybridRetriever:
             parts["history"] = config.history * self._behaviour(item_ids, signals.history)
         if signals.seeds:
             parts["seeds"] = config.seeds * self._behaviour(item_ids, signals.seeds)
-        if signals.text is not None or signals.content is not None:
-            vectors = self._index.store.vectors("text", [i for i in item_ids if i in self._row])
-            unknown_D = np.zeros(self._index.meta.text_dimension, np.float32)
-            vectors_C_D = np.stack([vectors.get(item_id, unknown_D) for item_id in item_ids])
-            for name, weight, vector_D in (
-                ("text", config.text, signals.text),
-                ("content", config.content, signals.content),
-            ):
-                if vector_D is not None:
-                    parts[name] = weight * (vectors_C_D @ vector_D).astype(np.float64)
+        for name, weight, vector_D in (
+            ("text", config.text, signals.text),
+            ("content", config.content, signals.content),
+        ):
+            if vector_D is not None:
+                parts[name] = weight * self._known(_product(vector_D, self._index.text_N_D.T), item_ids)
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)
         # A history without a request is judged by EASE alone, unless it is all rejections or unknown to EASE.
         wanted = any(weight > 0 for weight in signals.history.values())
         if not (wanted and parts["history"].any() and parts.keys() <= {"history", "wishes"}):
-            prior = [self._prior_N[self._row[i]] if i in self._row else 0.0 for i in item_ids]
-            parts["popularity"] = config.popularity * np.array(prior, np.float64)
+            parts["popularity"] = config.popularity * self._known(self._prior_N, item_ids)
         total: Scores = sum(parts.values(), start=np.zeros(len(item_ids)))
         return [
             Candidate(item_id, float(total[n]), {name: float(part[n]) for name, part in parts.items()})
@@ -192,12 +190,20 @@ class HybridRetriever:
     def _behaviour(self, item_ids: Sequence[str], weights: Mapping[int, float]) -> Scores:
         """Exact EASE scores of items, over the largest of them by absolute value."""
         rows, weights_H = list(weights), np.array(list(weights.values()), np.float64)
-        columns = [self._row.get(item_id, -1) for item_id in item_ids]
-        scores: Scores = (weights_H @ self._index.weights_N_N[rows])[columns]
-        scores[np.array(columns, np.int64) < 0] = 0.0
+        scores = self._known(_product(weights_H, self._index.weights_N_N[rows]), item_ids)
         largest = float(np.abs(scores).max(initial=0.0))
         return scores / largest if largest > 0 else scores
+
+    def _known(self, scores_N: NDArray[np.floating], item_ids: Sequence[str]) -> Scores:
+        """The scores of some items; 0 for those that the index does not know."""
+        return np.array([scores_N[self._row[i]] if i in self._row else 0.0 for i in item_ids], np.float64)
 
     def _met(self, item_id: str, wishes: Sequence[Constraint]) -> float:
         met = [wish.strength for wish in wishes if self._catalogue.satisfies(item_id, wish)]
         return float(met.count("prefer") - met.count("avoid"))
+
+
+def _product(vector_A: NDArray[np.floating], matrix_A_N: Floats) -> Scores:
+    """vector @ matrix without BLAS, whose threads wait for cores that an embedder or LLM keeps busy."""
+    product_N: Scores = np.einsum("a,an->n", vector_A, matrix_A_N)
+    return product_N

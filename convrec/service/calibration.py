@@ -40,7 +40,7 @@ class CalibrationConfig:
         seed: Which users.
     """
 
-    examples: int = 60
+    examples: int = 40
     users: int = 400
     candidates: int = 20
     seed: int = 0

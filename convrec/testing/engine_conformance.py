@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from convrec.engine.base import AdapterRef, Engine, Labels, Message, Sampling
-from convrec.errors import NotFoundError
+from convrec.errors import EngineError, EngineUnavailableError, NotFoundError
 
 
 class EngineConformance:
@@ -124,6 +124,13 @@ class ModelConformance(EngineConformance):
 
     A subclass provides the fixtures `engine`, started, and `adapters`: folders of LoRAs for its model that differ.
     """
+
+    async def test_what_the_model_cannot_read_is_refused(self, engine: Engine) -> None:
+        with pytest.raises(EngineError, match="refused") as refusal:
+            await engine.score([20] * 20_000, [[20]], _labels(engine))
+        assert not isinstance(refusal.value, EngineUnavailableError)
+        with pytest.raises(EngineError, match="refused"):
+            await _text(engine, [20] * 20_000, Sampling(max_tokens=1))
 
     async def test_labels_swapped_give_the_complement(self, engine: Engine) -> None:
         prefix, segments, labels = _case(engine)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import psutil
@@ -20,11 +20,16 @@ from convrec.engine.base import AdapterRef, Labels, Message, Sampling
 from convrec.engine.transformers import TransformersEngine
 from convrec.engine.vllm import VllmEngine, vllm_available
 from convrec.engine.vllm_server import VllmServer
-from convrec.errors import EngineError, EngineUnavailableError
+from convrec.errors import EngineUnavailableError
 from convrec.testing.engine_conformance import ModelConformance
 
-pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="session")]
-needs_vllm = [pytest.mark.vllm, pytest.mark.skipif(vllm_available() is not None, reason=str(vllm_available()))]
+pytestmark = pytest.mark.model
+on_one_loop = pytest.mark.asyncio(loop_scope="session")
+needs_vllm = [
+    on_one_loop,
+    pytest.mark.vllm,
+    pytest.mark.skipif(vllm_available() is not None, reason=str(vllm_available())),
+]
 
 PATIENCE = {"score_timeout_s": 120.0, "reply_timeout_s": 300.0}
 """A machine that runs tests may be busy with others."""
@@ -76,6 +81,8 @@ def adapters(model, tmp_path_factory):
 
 
 class TestTransformersEngine(ModelConformance):
+    pytestmark = on_one_loop
+
     @pytest.fixture
     def engine(self, transformers_engine):
         return transformers_engine
@@ -124,12 +131,6 @@ class TestParity:
 class TestVllmServer:
     pytestmark = needs_vllm
 
-    async def test_a_prompt_that_is_too_long_is_refused(self, vllm_engine):
-        with pytest.raises(EngineError, match="refused") as refusal:
-            await vllm_engine.score([9] * 5000, [[9]], Labels(10, 11))
-        assert not isinstance(refusal.value, EngineUnavailableError)
-        assert (await vllm_engine.health()).ready
-
     async def test_the_next_server_takes_over(self, model, vllm_engine):
         [alive] = vllm_engine._urls()
         for urls in ([f"http://127.0.0.1:{_free_port()}", alive], [alive, f"http://127.0.0.1:{_free_port()}"]):
@@ -147,24 +148,17 @@ class TestVllmServer:
     async def test_base_rows_stay_right_when_every_adapter_slot_is_taken(self, vllm_engine, adapters):
         """Without our worker, base rows in a batch with adapter rows get the last slot's delta."""
         prefix, segments, labels = _slate(vllm_engine)
-        base = await vllm_engine.score(prefix, segments, labels)
         names = [f"slot@{number}" for number in range(3)]
         for name, path in zip(names, adapters, strict=True):
             await vllm_engine.load_adapter(AdapterRef(name, path))
-            await vllm_engine.score(prefix, segments, labels, adapter=name)
-        # New prefixes: nothing comes from the cache, so rows of all adapters and of none are computed together.
-        prefixes = [[*prefix, token] for token in range(30, 38)]
-        alone = [await vllm_engine.score(one, segments, labels) for one in prefixes]
-        fresh = [[*one[:-1], one[-1], 29] for one in prefixes]
-        expected = [await vllm_engine.score(one, segments, labels) for one in fresh]
-        assert alone != expected
-        mixed = await asyncio.gather(
-            *(vllm_engine.score(one, [*segments, [40]], labels, adapter=name) for one in fresh for name in names),
-            *(vllm_engine.score(one, [*segments, [40]], labels) for one in fresh),
-        )
-        for scores, right in zip(mixed[-len(fresh) :], expected, strict=True):
-            assert scores[:-1] == pytest.approx(right, abs=1e-4)
-        assert await vllm_engine.score(prefix, segments, labels) == pytest.approx(base, abs=1e-4)
+            await vllm_engine.score(prefix, segments[:1], labels, adapter=name)
+        base = await vllm_engine.score(prefix, segments[:4], labels)
+        # A reply on an adapter keeps adapter rows in every batch that the base scores meet.
+        async with aclosing(vllm_engine.generate(prefix, Sampling(max_tokens=500), adapter=names[0])) as pieces:
+            await anext(pieces)
+            mixed = await vllm_engine.score(prefix, segments[:4], labels)
+            await anext(pieces)
+        assert mixed == pytest.approx(base, abs=1e-4)
 
     async def test_a_crash_is_survived_and_adapters_come_back(self, vllm_engine, adapters):
         prefix, segments, labels = _slate(vllm_engine)
@@ -186,7 +180,7 @@ class TestVllmServer:
             await server.start()
         await server.close()
 
-    def test_nothing_is_left_when_the_parent_is_killed(self, model, tmp_path):
+    async def test_nothing_is_left_when_the_parent_is_killed(self, model, tmp_path):
         port = _free_port()
         script = f"""
             import asyncio
@@ -233,8 +227,8 @@ async def _text(engine, prompt, sampling):
 
 
 async def _until(call, *, fails):
-    """Call until it works (or fails), a minute and a half at most."""
-    deadline = time.monotonic() + 90
+    """Call until it works (or fails), four minutes at most."""
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         try:
             await call()

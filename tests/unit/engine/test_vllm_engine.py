@@ -18,10 +18,10 @@ SCORES = {"data": [{"index": 1, "score": 0.25}, {"index": 0, "score": 0.75}]}
 
 
 class Server:
-    """Answers a path with (status, body) from `answers`; a body is JSON or raw text, a status of None is silence."""
+    """Answers a path with (status, body) from `answers`; a body is JSON or text, a status of None is silence."""
 
     def __init__(self, tokenizer):
-        self.answers = {"/v1/models": (200, {"data": [{"id": "m"}]})}
+        self.answers = {"/v1/models": (200, {"data": [{"id": "m", "max_model_len": 64}]})}
         self.tokenize = tokenizer.encode
         self.seen = []
         self.hung_up = 0
@@ -98,6 +98,13 @@ async def test_refusals_carry_the_servers_words(engine, served, status, error):
     with pytest.raises(error, match="because") as raised:
         await engine.score([5], [[6]], LABELS)
     assert type(raised.value) is error
+
+
+async def test_a_prompt_that_would_be_cut_off_is_refused(engine, served):
+    served[0].answers["/generative_scoring"] = (200, SCORES)
+    assert await engine.score([5] * 60, [[6], [7] * 3], LABELS)
+    with pytest.raises(EngineError, match="64"):
+        await engine.score([5] * 60, [[6], [7] * 4], LABELS)
 
 
 async def test_silence_times_out(engine, served):
