@@ -253,12 +253,10 @@ def _build(
     counts = Counter(idx for _, idx in pairs)
     weights_N_N = ease_weights(pairs, len(ids), config.regularisation)
     left_N_F, right_N_F = factorise(weights_N_N, config.dimensions)
-    progress(0.8, "storing vectors")
     store = ChromaStore(folder / "chroma")
     try:
-        store.write("text", ids, text_N_D)
-        progress(0.9, "storing vectors")
-        store.write("behaviour", ids, right_N_F)
+        store.write("text", ids, text_N_D, lambda n: progress(0.8 + 0.1 * n / len(ids), "storing vectors"))
+        store.write("behaviour", ids, right_N_F, lambda n: progress(0.9 + 0.1 * n / len(ids), "storing vectors"))
     finally:
         store.close()
     np.save(folder / "weights.npy", weights_N_N)

@@ -160,7 +160,9 @@ class Workshop:
             ranker=ranker,
             engine=engine,
             understanding=Understanding(catalogue),
-            evidence=EvidenceFinder(catalogue, retriever),
+            evidence=EvidenceFinder(
+                catalogue, retriever, dict(zip(index.item_ids, index.popularity_N.tolist(), strict=True))
+            ),
             writer=ReplyWriter(engine, self.prompts, catalogue, self.settings.reply_timeout_s),
             candidates=self.settings.candidates,
             k=self.settings.k,

@@ -1,6 +1,8 @@
 """A real API over a small catalogue, the chat page in a process of its own, and a Chromium that looks at it."""
 
 import asyncio
+import json
+import re
 import shutil
 import socket
 import subprocess
@@ -8,13 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from convrec.engine.base import Sampling
 from convrec.service.api import create_app
@@ -32,9 +34,11 @@ START_S = 90.0
 
 
 class SlowEngine(FakeEngine):
-    """A FakeEngine that takes `pause` seconds for every piece of text."""
+    """Writes what the grammar allows first, and takes `pause` seconds for every piece of it."""
 
-    pause = 0.0
+    def __init__(self) -> None:
+        super().__init__(lambda _prompt, sampling: _first_text(sampling))
+        self.pause = 0.0
 
     async def generate(
         self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
@@ -73,31 +77,9 @@ class Api:
             self._thread.join()
 
 
-@dataclass
-class Watched:
-    """A page, and what happened in it that must not."""
-
-    page: Page
-    home: str
-    faults: list[str] = field(default_factory=list)
-
-    def watch(self) -> None:
-        self.page.on("console", lambda message: self._note(message.type == "error", message.text))
-        self.page.on("pageerror", lambda error: self._note(True, str(error)))
-        self.page.on("dialog", lambda dialog: (self._note(True, dialog.message), dialog.dismiss()))
-        self.page.on("request", self._check)
-
-    def _check(self, request: Request) -> None:
-        self._note(not request.url.startswith((self.home, "data:", "blob:")), f"request to {request.url}")
-
-    def _note(self, fault: bool, text: str) -> None:
-        if fault:
-            self.faults.append(text)
-
-
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    engine = SlowEngine("Every one of these is worth a glass.")
+    engine = SlowEngine()
     with small_recommender(tmp_path_factory.mktemp("page"), ROOT / "prompts", engine) as recommender:
         api = Api(RecommenderSlot(recommender), engine, _free_port())
         api.start()
@@ -130,22 +112,37 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def watched(browser: Browser, api: Api, home: str) -> Iterator[Watched]:
-    """A fresh browser session on the page; at the end nothing must have gone wrong in it."""
+def context(browser: Browser, home: str) -> Iterator[BrowserContext]:
+    """A browser session of its own, in which nothing may go wrong and nothing may leave for another host."""
+    faults: list[str] = []
+
+    def note(fault: bool, text: str) -> None:
+        if fault:
+            faults.append(text)
+
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    watched = Watched(context.new_page(), home)
-    watched.watch()
-    watched.page.goto(home)
-    yield watched
+    context.on("console", lambda message: note(message.type == "error", message.text))
+    context.on("weberror", lambda error: note(True, str(error.error)))
+    context.on("dialog", lambda dialog: (note(True, dialog.message), dialog.dismiss()))
+    context.on("request", lambda request: note(not request.url.startswith((home, "data:", "blob:")), request.url))
+    yield context
     context.close()
-    assert watched.faults == []
+    assert faults == []
 
 
 @pytest.fixture
-def page(watched: Watched) -> Page:
+def page(context: BrowserContext, home: str) -> Page:
     """The page, ready to talk."""
-    watched.page.get_by_role("button", name="Recommend some wines").wait_for()
-    return watched.page
+    page = context.new_page()
+    page.goto(home)
+    page.get_by_role("button", name="Recommend some wines").wait_for()
+    return page
+
+
+def _first_text(sampling: Sampling) -> str:
+    """The first alternative of each of the reply grammar's slots."""
+    slots = re.findall(r'^s\d+ ::= ("(?:[^"\\]|\\.)*")', sampling.grammar or "", re.MULTILINE)
+    return " ".join(json.loads(literal) for literal in slots)
 
 
 def _free_port() -> int:

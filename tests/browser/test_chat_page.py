@@ -47,7 +47,7 @@ class TestTalking:
     def test_cards_come_before_the_prose_has_ended_and_show_what_is_known(self, page: Page, api: Api) -> None:
         api.engine.pause = 0.3
         try:
-            _say(page, "Recommend some wines")
+            _say(page, "Riesling wines, please")
             expect(page.locator(".cr-card")).to_have_count(5)
             expect(page.get_by_role("button", name="Stop")).to_be_visible()
         finally:
@@ -56,7 +56,7 @@ class TestTalking:
         assert page.locator(".cr-prose").inner_text().strip()
         first = _card(page, 0).inner_text()
         assert re.search(r"\d+% match", first)
-        assert re.search(r"\d+ · (Riesling|Syrah|Malbec|Pinot Noir|Chardonnay)", first)
+        assert re.search(r"\d+ · Riesling", first)
         assert page.locator(".cr-why").count() == 5
 
     def test_an_example_asks(self, page: Page) -> None:
@@ -127,7 +127,6 @@ class TestFeedback:
         after = _ask(page, "Recommend some wines")
         assert len(after) == 5
         assert before[0] not in after
-        assert before[1] in after
 
     def test_undo_takes_it_back(self, page: Page) -> None:
         before = _ask(page, "Recommend some wines")
@@ -137,7 +136,7 @@ class TestFeedback:
         _press(_card(page, 1), "Undo")
         expect(_card(page, 1).get_by_role("button", name="Like")).to_be_visible()
         expect(page.locator(".cr-person")).to_contain_text("nothing known yet")
-        assert before[1] in _ask(page, "Recommend some wines")
+        assert _ask(page, "Recommend some wines") == before
 
     def test_a_press_during_the_answer_stays(self, page: Page, api: Api) -> None:
         api.engine.pause = 0.3
@@ -201,13 +200,17 @@ def test_a_page_without_an_api_says_so_and_recovers(page: Page, api: Api) -> Non
     try:
         _say(page, "Recommend some wines")
         expect(page.get_by_role("alert")).to_contain_text("does not answer")
-        page.reload()
-        expect(page.get_by_role("alert")).to_contain_text(f"The API at {api.url} does not answer")
+        late = page.context.new_page()
+        late.goto(page.url)
+        expect(late.get_by_role("alert")).to_contain_text(f"The API at {api.url} does not answer")
     finally:
         api.start()
-    expect(page.get_by_role("button", name="Recommend some wines")).to_be_visible(timeout=15_000)
-    expect(page.get_by_role("alert")).to_have_count(0)
-    assert len(_ask(page, "Recommend some wines")) == 5
+    expect(late.get_by_role("button", name="Recommend some wines")).to_be_visible(timeout=15_000)
+    expect(late.get_by_role("alert")).to_have_count(0)
+    assert len(_ask(late, "Recommend some wines")) == 5
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".cr-card")).to_have_count(5)
+    _settled(page)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
