@@ -24,7 +24,9 @@ genres ("crime, drama film"), over `text`:
 
 The request alone, over popularity / text: 0: .160, .05: .186, .1: .204, .2: .219, .4: .223. The item before as the
 only seed, popularity .3, over `content`: 0: .089, .5: .089, 1: .089, 2: .086, 4: .073 (Recall@50 .368, .382, .379,
-.358, .297). `wish` was set by reading slates: 1.5 puts comedies first for Alien and `prefer` Comedy, 1 does not.
+.358, .297). The table above had seeds, content 1 and wish 1.5. What a person named weighs twice their history, and a
+`prefer` that is met outweighs both: set by reading slates of active users and of a new one ("something like Alien
+but funnier" must begin with comedies, and they must be nearer to Alien than to last week).
 """
 
 from __future__ import annotations
@@ -55,11 +57,11 @@ class HybridConfig:
 
     pool: int = 300
     history: float = 1.0
-    seeds: float = 1.0
-    content: float = 1.0
+    seeds: float = 2.0
+    content: float = 2.0
     text: float = 5.0
     popularity: float = 0.5
-    wish: float = 1.5
+    wish: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
