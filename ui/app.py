@@ -24,15 +24,8 @@ def build_app(client: ApiClient) -> gr.Blocks:
     return app.queue(default_concurrency_limit=_CONCURRENT_EVENTS, api_open=False)
 
 
-def serve(app: gr.Blocks, host: str, port: int, *, block: bool = True) -> str:
-    """Start the page's server.
-
-    Args:
-        block: Return only when the server was interrupted; otherwise `app.close()` ends it.
-
-    Returns:
-        The page's address.
-    """
+def serve(app: gr.Blocks, host: str, port: int) -> None:
+    """Serve the page until interrupted."""
     _, url, _ = app.launch(
         server_name=host,
         server_port=port,
@@ -46,13 +39,11 @@ def serve(app: gr.Blocks, host: str, port: int, *, block: bool = True) -> str:
         prevent_thread_lock=True,
     )
     print(f"convrec's page is at {url}", flush=True)  # noqa: T201
-    if block:
-        app.block_thread()
-    return str(url)
+    app.block_thread()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve the page until interrupted."""
+    """Read the flags and serve."""
     parser = argparse.ArgumentParser(prog="python -m ui.app", description="The chat page of a convrec API server.")
     parser.add_argument("--api", default="http://127.0.0.1:8000", help="where `convrec serve` listens")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for every one")

@@ -9,6 +9,7 @@ from typing import Any
 Json = Mapping[str, Any]
 
 _LONGEST_EXAMPLE = 24  # characters of a facet value in an example message
+_BLANK: tuple[object, ...] = (None, "", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class DomainView:
             for value in _list(facet.get("values"))
             if len(str(value)) <= _LONGEST_EXAMPLE
         ]
-        examples = [f"Recommend some {plural}", *(f"{value} {plural}, please" for value in values[1:2])]
+        examples = [f"Recommend some {plural}", *(f"{value} {plural}, please" for value in values[:1])]
         return cls(
             noun=str(body["noun"]),
             plural=plural,
@@ -73,7 +74,7 @@ class SlateView:
                 item_id=str(entry["item_id"]),
                 title=str(entry["title"]),
                 attributes=tuple(
-                    _text(entry["attributes"][name]) for name in shown if entry["attributes"].get(name)
+                    _text(value) for name in shown if (value := entry["attributes"].get(name)) not in _BLANK
                 ),
                 match=min(1.0, max(0.0, float(entry["match"]))),
                 why=str(entry.get("why") or ""),

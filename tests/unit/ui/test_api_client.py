@@ -99,6 +99,14 @@ class TestTheRealApi:
             await _talk(client, "hello", "ui-guest")
 
 
+def test_attributes_are_those_shown_in_order_as_text() -> None:
+    attributes = {"year": 1996, "length": 97.5, "stock": 0, "genre": ["Crime", "Drama"], "blank": "", "none": []}
+    entry = {"rank": 1, "item_id": "i", "title": "t", "attributes": attributes, "match": 0.5, "why": ""}
+    body = {"session_id": None, "impression_id": "m", "recommendations": [entry]}
+    shown = ("genre", "blank", "none", "missing", "year", "stock", "length")
+    assert SlateView.read(body, shown).cards[0].attributes == ("Crime, Drama", "1996", "0", "97.5")
+
+
 class TestBrokenAnswers:
     async def test_nobody_listens(self, unused_tcp_port: int) -> None:
         client = ApiClient(f"http://127.0.0.1:{unused_tcp_port}")
