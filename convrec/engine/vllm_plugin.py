@@ -2,7 +2,9 @@
 
 vLLM 0.32 multiplies each token with a gathered copy of its adapter (vllm/lora/ops/torch_ops/lora_ops.py), and a
 token without adapter has index -1, which gathers the LAST slot: once all slots are filled, base rows that share a
-batch with adapter rows get that adapter's delta. One product per distinct adapter has neither fault.
+batch with adapter rows get that adapter's delta (measured: scores off by 0.013). One product per distinct adapter
+has neither fault. Measured with a rank-8 adapter on 2 busy cores, 20 segments of 14 tokens after 200: vLLM's way
+2.1 s, 1.7 s with the prefix cached, 20 tokens/s; this way 0.71 s, 0.43 s, 30 tokens/s.
 """
 
 from __future__ import annotations

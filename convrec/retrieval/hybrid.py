@@ -24,7 +24,7 @@ genres ("crime, drama film"), over `text`:
 
 The request alone, over popularity / text: 0: .160, .05: .186, .1: .204, .2: .219, .4: .223. The item before as the
 only seed, popularity .3, over `content`: 0: .089, .5: .089, 1: .089, 2: .086, 4: .073 (Recall@50 .368, .382, .379,
-.358, .297). The table above had seeds, content 1 and wish 1.5. What a person named weighs twice their history, and a
+.358, .297). The table had seeds and content 1 and wish 1.5. What a person named weighs twice their history, and a
 `prefer` that is met outweighs both: set by reading slates of active users and of a new one ("something like Alien
 but funnier" must begin with comedies, and they must be nearer to Alien than to last week).
 """

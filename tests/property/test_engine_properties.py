@@ -63,14 +63,15 @@ def test_streamed_text_is_the_decoded_text(tokenizer, text, data):
     stops=st.lists(st.text("abc", min_size=1, max_size=4), max_size=3),
     data=st.data(),
 )
-def test_streamed_text_ends_at_the_first_stop_string(tokenizer, text, stops, data):
+def test_streamed_text_ends_before_the_stop_string_that_is_complete_first(tokenizer, text, stops, data):
     ids = tokenizer.encode(text)
     stream = TextStream(tokenizer, stops)
     streamed = "".join(stream.push(part) for part in _parts(data, ids)) + stream.flush()
-    found = [text.index(stop) for stop in stops if stop in text]
-    assert streamed == (text[: min(found)] if found else text)
+    found = [(text.index(stop) + len(stop), text.index(stop)) for stop in stops if stop in text]
+    assert streamed == (text[: min(found)[1]] if found else text)
 
 
+@settings(deadline=None)
 @given(
     prefix=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     segments=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=4), min_size=1, max_size=5),
@@ -86,6 +87,7 @@ def test_a_packed_token_sees_what_it_would_see_alone(prefix, segments, data):
         assert packed.positions[last] == len(seen) - 1
 
 
+@settings(deadline=None)
 @given(lengths=st.lists(st.integers(1, 9), max_size=20), limit=st.integers(1, 12))
 def test_chunks_lose_nothing_and_are_as_large_as_they_may(lengths, limit):
     segments = [[0] * length for length in lengths]

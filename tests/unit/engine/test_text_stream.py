@@ -27,7 +27,7 @@ def test_what_may_become_a_stop_string_is_held_back():
     assert not stream.stopped
 
 
-def test_text_ends_before_the_earliest_stop_string():
+def test_text_ends_before_the_first_stop_string():
     stream, pieces = _stream("one\ntwo END", stop=("END", "\n"))
     assert "".join(pieces) == "one"
     assert stream.stopped
