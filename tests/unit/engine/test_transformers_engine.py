@@ -29,6 +29,7 @@ def _texts(pieces):
 
 
 async def test_before_start_and_after_close_it_is_unavailable(model_dir):
+    before = set(threading.enumerate())
     engine = TransformersEngine(model_dir)
     assert not (await engine.health()).ready
     with pytest.raises(EngineUnavailableError):
@@ -41,7 +42,8 @@ async def test_before_start_and_after_close_it_is_unavailable(model_dir):
     await engine.close()
     with pytest.raises(EngineUnavailableError):
         await engine.score([5], [[6]], LABELS)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("transformers-engine")]
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name.startswith("transformers-engine")]
 
 
 async def test_missing_model_says_what_to_set(tmp_path):
