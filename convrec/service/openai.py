@@ -94,8 +94,8 @@ class ChatCompletionBody(BaseModel):
             Problem: 400, there is no user message to answer.
         """
         said = [_text(message) for message in self.messages if message.role == "user"]
-        if not said or not said[-1].strip():
-            raise _bad_message("the last user message is empty or missing; send what the person said")
+        if not said:
+            raise _bad_message("there is no user message; send what the person said, be it empty")
         return ChatRequest(
             user_id=self.convrec.user_id or self.user or self.safety_identifier or f"anon-{uuid4().hex}",
             message=said[-1],
@@ -109,11 +109,9 @@ def _text(message: ChatMessage) -> str:
     texts = [part.text for part in message.content if part.type == "text" and part.text is not None]
     if len(texts) < len(message.content):
         raise _bad_message("a user message has a part that is no text; send text parts only")
-    text = "\n".join(texts)
-    if len(text) > MAX_TEXT or "\0" in text:
-        raise _bad_message(
-            f"a user message is longer than {MAX_TEXT} characters or holds NUL; shorten or clean it"
-        )
+    text = "\n".join(texts).replace("\0", "")  # databases store no NUL, and nobody means one
+    if len(text) > MAX_TEXT:
+        raise _bad_message(f"a user message is longer than {MAX_TEXT} characters; shorten it")
     return text
 
 

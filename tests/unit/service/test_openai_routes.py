@@ -211,12 +211,18 @@ def test_text_parts_are_a_message(url: str, recommender: Recommender) -> None:
     assert recommender.ledger.turns("s-parts")[0].message == "a Malbec\nunder 30"
 
 
+@pytest.mark.parametrize("message", ["", " \n", "\0"])
+def test_an_empty_message_gets_a_slate_all_the_same(url: str, message: str) -> None:
+    response = _chat(url, messages=[{"role": "user", "content": message}])
+    assert response.status_code == 200
+    assert len(response.json()["choices"][0]["message"]["convrec"]["recommendations"]) == 5
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "assistant", "content": "hello"}]}, "messages"),
-        ({"messages": _said("  ")}, "messages"),
         ({"messages": _said("x" * 20_001)}, "messages"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
