@@ -372,7 +372,8 @@ class Recommendation:
     Args:
         rank: 1 is best.
         score: The blended score that ordered it.
-        match: The blend's calibrated probability in [0, 1] that the user wants it.
+        match: Probability in [0, 1] that the user wants it, calibrated on held-out events without a request; with
+            one it compares within the slate only.
         interest: The LLM's f(u, i) in [0, 1]; None when degraded.
         retrieval: The retriever's fused score.
     """

@@ -51,20 +51,22 @@ class BlendRanker:
             ),
             key=lambda s: -s.score,
         )
+        # Fitted without a request, where the best retrieval score is 1; a request adds to all of them.
+        scale = max([1.0, *(c.score for c in candidates)])
         return Slate(
-            recommendations=tuple(self._recommend(s, rank) for rank, s in enumerate(scored[:k], start=1)),
+            recommendations=tuple(self._recommend(s, rank, scale) for rank, s in enumerate(scored[:k], start=1)),
             scored=tuple(scored),
             degraded=bool(reason),
             reason=reason,
             prompt_hash=prompt_hash,
         )
 
-    def _recommend(self, scored: ScoredCandidate, rank: int) -> Recommendation:
+    def _recommend(self, scored: ScoredCandidate, rank: int, scale: float) -> Recommendation:
         return Recommendation(
             item=self._catalogue[scored.item_id],
             rank=rank,
             score=scored.score,
-            match=self._blend.match(scored.score),
+            match=self._blend.match(self._blend.score(scored.retrieval / scale, scored.interest)),
             interest=scored.interest,
             retrieval=scored.retrieval,
         )
