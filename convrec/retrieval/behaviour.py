@@ -6,7 +6,8 @@
 Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8 (https://arxiv.org/abs/1905.03375).
 
 The defaults were chosen on MovieLens-100K, on the five events before each user's last one (4,715 predictions, each
-from what came before it; the last event, the test, is not among them). NDCG@10 / Recall@50, standard error .004 / .007:
+from what came before it; the last event, the test, is not among them). NDCG@10 / Recall@50, standard
+error .004 / .007:
 
     lambda   decay .7      .75           .8            .85           .9
     300      .116 / .472   .119 / .484   .121 / .496   .125 / .510   .124 / .516
