@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from convrec.progress import Progress as StepProgress
 from convrec.service.doctor import Check
-from convrec.service.steps import Progress as StepProgress
 from convrec.service.views import SlateView
 
 _SIGN = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}

@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Literal
 
 AttributeValue = str | int | float | bool | tuple[str, ...]
+
+
+def as_number(value: str | int | float | bool) -> float | None:
+    """A value as a finite number; None where it is none."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 # --- catalogue and domain ---------------------------------------------------------------------------------
@@ -34,6 +44,10 @@ class Item:
         """All values of an attribute as a tuple; empty where the item has none."""
         value = self.attributes.get(attribute, ())
         return value if isinstance(value, tuple) else (value,)
+
+    def numbers(self, attribute: str) -> tuple[float, ...]:
+        """The finite numbers among an attribute's values, text that spells one included; others are left out."""
+        return tuple(number for value in self.values(attribute) if (number := as_number(value)) is not None)
 
 
 class FacetType(StrEnum):

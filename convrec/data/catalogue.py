@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from sqlalchemy.schema import CreateTable
 from convrec.data.tables import Row, RowError, read_rows
 from convrec.database import writing
 from convrec.errors import DataError, LedgerError, NotFoundError
-from convrec.types import AttributeValue, Constraint, Domain, Facet, FacetType, Item
+from convrec.types import AttributeValue, Constraint, Domain, Facet, FacetType, Item, as_number
 
 _REQUIRED = (("item_id",), ("title",))
 _MAX_FACET_VALUES = 50
@@ -117,13 +116,13 @@ class Catalogue(Mapping[str, Item]):
         Raises:
             KeyError: The item is not in the catalogue.
         """
-        values = self._items[item_id].values(constraint.facet)
+        item = self._items[item_id]
         if constraint.op in ("include", "exclude"):
-            wanted = _word(constraint.value).casefold()
-            return any(_word(value).casefold() == wanted for value in values) == (constraint.op == "include")
-        bound, compare = _number(constraint.value), _COMPARE[constraint.op]
-        numbers = [number for value in values if (number := _number(value)) is not None]
-        return bound is not None and any(compare(number, bound) for number in numbers)
+            wanted = written(constraint.value).casefold()
+            has = any(written(value).casefold() == wanted for value in item.values(constraint.facet))
+            return has == (constraint.op == "include")
+        bound, compare = as_number(constraint.value), _COMPARE[constraint.op]
+        return bound is not None and any(compare(number, bound) for number in item.numbers(constraint.facet))
 
     def describe(self, item: Item) -> str:
         """An item in one line for prompts and embeddings: "Title (first; second, of, many)".
@@ -152,7 +151,7 @@ class Catalogue(Mapping[str, Item]):
         return digest.hexdigest()
 
     def _words(self, attribute: str) -> Iterator[str]:
-        return (_word(value) for item in self._items.values() for value in item.values(attribute))
+        return (written(value) for item in self._items.values() for value in item.values(attribute))
 
     def _infer(self, attribute: str) -> Facet | None:
         kinds = {type(value) for item in self._items.values() for value in item.values(attribute)}
@@ -290,17 +289,9 @@ def _attributes(plain: Mapping[str, Any]) -> dict[str, AttributeValue]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 
-def _word(value: str | int | float | bool) -> str:
+def written(value: str | int | float | bool) -> str:
     """A value as people write it: 1979.0 is 1979."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _number(value: str | int | float | bool) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _by_count(words: Iterable[str]) -> list[str]:
@@ -309,4 +300,4 @@ def _by_count(words: Iterable[str]) -> list[str]:
 
 
 def _join(item: Item, attribute: str) -> str:
-    return ", ".join(_word(value) for value in item.values(attribute))
+    return ", ".join(written(value) for value in item.values(attribute))

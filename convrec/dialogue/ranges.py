@@ -256,10 +256,8 @@ class RangeReader:
     ) -> Constraint | None:
         said = [token.word for token in before(tokens, first, ())]
         if referent is not None:
-            values = [v for v in self._catalogue[referent.item_id].values(scale.facet.name) if _is_number(v)]
-            return (
-                Constraint(scale.facet.name, ">" if upward else "<", float(values[0]), "must") if values else None
-            )
+            numbers = self._catalogue[referent.item_id].numbers(scale.facet.name)
+            return Constraint(scale.facet.name, ">" if upward else "<", numbers[0], "must") if numbers else None
         if "about" in said[-3:]:
             return None  # "about an old man" is a topic
         negated = is_negated(tokens, first, ())
@@ -272,8 +270,4 @@ class RangeReader:
 
 
 def _values(catalogue: Catalogue, attribute: str) -> list[float]:
-    return sorted(float(v) for item in catalogue.values() for v in item.values(attribute) if _is_number(v))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return sorted(number for item in catalogue.values() for number in item.numbers(attribute))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from convrec.data.catalogue import Catalogue
+from convrec.data.catalogue import Catalogue, written
 from convrec.dialogue import patterns
 from convrec.dialogue.script import Script
 from convrec.dialogue.titles import TitleScanner
-from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted, written
+from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted
 from convrec.types import (
     Constraint,
     EvidenceKind,

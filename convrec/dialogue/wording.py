@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convrec.data.catalogue import Catalogue
+from convrec.data.catalogue import Catalogue, written
 from convrec.types import Constraint, Facet, FacetType
 
 
@@ -25,11 +25,6 @@ def label(catalogue: Catalogue, name: str, value: str) -> str:
     if facet is None or (facet.type is FacetType.RANGE and not is_calendar(catalogue, facet)):
         return f"{name} {value}"
     return value
-
-
-def written(value: str | float | int | bool) -> str:
-    """A value as people write it: 1979.0 is 1979."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def wanted(constraints: Sequence[Constraint]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,9 +22,7 @@ import httpx
 from convrec.engine import warden
 from convrec.engine.causal_lm import Dtype
 from convrec.errors import EngineUnavailableError
-
-Progress = Callable[[float, str], None]
-"""Called with the fraction done, in [0, 1], and what is being done."""
+from convrec.progress import Progress
 
 MAX_LORA_RANK = 16
 

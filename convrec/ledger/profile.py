@@ -173,5 +173,4 @@ def _value_counts(facet: str, items: Iterable[Item]) -> Counter[str]:
 
 
 def _numbers(facet: str, items: Iterable[Item]) -> list[float]:
-    values = chain.from_iterable(item.values(facet) for item in items)
-    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return list(chain.from_iterable(item.numbers(facet) for item in items))

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import DataError, IndexUnavailableError
+from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.behaviour import BehaviourConfig, ease_weights, factorise
 from convrec.retrieval.chroma import ChromaStore
@@ -171,7 +172,7 @@ def build_index(
     events: Iterable[FeedbackEvent],
     embedder: Embedder,
     config: BehaviourConfig | None = None,
-    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
+    progress: Progress = silent,
     ledger_position: int = 0,
 ) -> IndexMeta:
     """Build a new generation beside the current one and flip to it.
@@ -241,7 +242,7 @@ def _build(
     events: Iterable[FeedbackEvent],
     embedder: Embedder,
     config: BehaviourConfig,
-    progress: Callable[[float, str], None],
+    progress: Progress,
     ledger_position: int,
 ) -> IndexMeta:
     ids = catalogue.ids

@@ -7,6 +7,7 @@ from functools import cached_property
 from sqlalchemy import Engine as Database
 
 from convrec.data.catalogue import Catalogue, CatalogueStore
+from convrec.data.sources import EMBEDDER, LANGUAGE_MODEL
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
@@ -14,6 +15,7 @@ from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
 from convrec.errors import DataError, IndexUnavailableError, SettingsError
 from convrec.ledger.ledger import Ledger
+from convrec.progress import Progress, silent
 from convrec.prompting import Prompts, load_domain
 from convrec.ranking.blend import Blend, load_blend, save_blend
 from convrec.ranking.interest import Interest
@@ -23,11 +25,8 @@ from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
 from convrec.service.calibration import CalibrationConfig, calibrate
 from convrec.service.recommender import Recommender
-from convrec.service.steps import Progress, Steps, silent
+from convrec.service.steps import Steps
 from convrec.settings import Settings
-
-DEMO_MODEL = "SmolLM2-135M-Instruct"
-DEMO_EMBEDDER = "all-MiniLM-L6-v2"
 
 
 class Workshop:
@@ -67,7 +66,7 @@ class Workshop:
         """
         from convrec.retrieval.embedding import SentenceEmbedder
 
-        return SentenceEmbedder(self._model(self.settings.embedder, DEMO_EMBEDDER, "embedder"))
+        return SentenceEmbedder(self._model(self.settings.embedder, EMBEDDER, "embedder"))
 
     @property
     def model(self) -> str:
@@ -76,7 +75,7 @@ class Workshop:
         Raises:
             SettingsError: None is set and the demo's is not there.
         """
-        return self._model(self.settings.model, DEMO_MODEL, "model")
+        return self._model(self.settings.model, LANGUAGE_MODEL, "model")
 
     def catalogue(self) -> Catalogue:
         """The catalogue as it is now.

@@ -19,13 +19,13 @@ from convrec.data.catalogue import Catalogue
 from convrec.data.interactions import Histories, leave_last_out
 from convrec.errors import DataError
 from convrec.ledger.profile import build_profile
+from convrec.progress import Progress
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, BlendExample, fit_blend
 from convrec.ranking.interest import Interest
 from convrec.retrieval.base import Floats
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import build_index, open_index
-from convrec.service.steps import Progress
 from convrec.types import Candidate, FeedbackEvent, Profile, RetrievalQuery, SessionState
 
 

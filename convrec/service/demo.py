@@ -29,7 +29,10 @@ def prepare_demo(workshop: Workshop, steps: Steps) -> None:
     if settings.embedder is None:
         with steps.step("Fetching the text embedder") as progress:
             fetch_embedder(settings.models_dir, progress)
-    if workshop.store.domain_name is None or not workshop.ledger.position():
+    # Left behind by a run that was killed while it ingested; a catalogue of the operator's own is not touched.
+    unfinished = settings.data_dir / "demo.ingesting"
+    if unfinished.exists() or workshop.store.domain_name is None or not workshop.ledger.position():
+        unfinished.touch()
         domain = load_domain(settings.prompts_dir, _DOMAIN)
         with steps.step("Ingesting catalogue and interactions") as progress:
             ingest(
@@ -40,3 +43,4 @@ def prepare_demo(workshop: Workshop, steps: Steps) -> None:
                 movielens.interactions_file,
                 progress,
             )
+        unfinished.unlink()

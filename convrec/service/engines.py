@@ -7,7 +7,8 @@ from convrec.engine.transformers import TransformersEngine
 from convrec.engine.vllm import VllmEngine, vllm_available
 from convrec.engine.vllm_server import VllmServer
 from convrec.errors import EngineUnavailableError
-from convrec.service.steps import Progress, Steps
+from convrec.progress import Progress
+from convrec.service.steps import Steps
 from convrec.settings import Settings
 
 
@@ -23,14 +24,14 @@ async def start_engine(settings: Settings, model: str, steps: Steps, *, one_shot
     """
     if settings.vllm_urls:
         with steps.step(f"Connecting to vLLM at {', '.join(settings.vllm_urls)}"):
-            return await _started(_remote(settings, model))
+            return await _started(_vllm(settings, model))
     missing = vllm_available()
     if settings.engine == "vllm" and missing:
         raise EngineUnavailableError(f"{missing}; set engine = transformers, or install it")
     if settings.engine == "vllm" or (settings.engine == "auto" and not missing and not one_shot):
         try:
             with steps.step("Starting vLLM") as progress:
-                return await _started(_child(settings, model, progress))
+                return await _started(_vllm(settings, model, _child(settings, model, progress)))
         except EngineUnavailableError as error:
             if settings.engine == "vllm":
                 raise
@@ -57,22 +58,18 @@ async def _started(engine: Engine) -> Engine:
     return engine
 
 
-def _remote(settings: Settings, model: str) -> VllmEngine:
+def _vllm(settings: Settings, model: str, server: VllmServer | None = None) -> VllmEngine:
+    """The servers of the settings, or the child server."""
     return VllmEngine(
         model,
-        urls=settings.vllm_urls,
-        score_timeout_s=settings.score_timeout_s,
-        reply_timeout_s=settings.reply_timeout_s,
-    )
-
-
-def _child(settings: Settings, model: str, progress: Progress) -> VllmEngine:
-    server = VllmServer(
-        model, logs_dir=settings.logs_dir, dtype=settings.dtype, port=settings.vllm_port, progress=progress
-    )
-    return VllmEngine(
-        model,
+        urls=() if server else settings.vllm_urls,
         server=server,
         score_timeout_s=settings.score_timeout_s,
         reply_timeout_s=settings.reply_timeout_s,
+    )
+
+
+def _child(settings: Settings, model: str, progress: Progress) -> VllmServer:
+    return VllmServer(
+        model, logs_dir=settings.logs_dir, dtype=settings.dtype, port=settings.vllm_port, progress=progress
     )

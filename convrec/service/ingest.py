@@ -17,7 +17,7 @@ from convrec.data.interactions import Interaction, read_interactions
 from convrec.data.tables import RowError, count_lines
 from convrec.errors import DataError, EventConflictError
 from convrec.ledger.ledger import Ledger
-from convrec.service.steps import Progress, silent
+from convrec.progress import Progress, silent
 from convrec.types import Domain
 
 _BATCH = 5_000

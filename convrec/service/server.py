@@ -22,12 +22,13 @@ import uvicorn
 from convrec.data.catalogue import Catalogue
 from convrec.engine.base import Engine
 from convrec.errors import ConvRecError, SettingsError
+from convrec.progress import Progress
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.logs import log_to
 from convrec.service.slot import RecommenderSlot, ServerInfo
-from convrec.service.steps import Progress, Steps
+from convrec.service.steps import Steps
 
 _PATIENCE_S = 60.0
 """How long the chat page may take to answer."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-Progress = Callable[[float, str], None]
-"""Called with the fraction done, in [0, 1], and what is being done."""
+from convrec.progress import Progress
 
 
 class Steps(Protocol):
@@ -20,7 +18,3 @@ class Steps(Protocol):
     def note(self, text: str) -> None:
         """Something the person should know."""
         ...
-
-
-def silent(_fraction: float, _what: str) -> None:
-    """Progress that nobody watches."""

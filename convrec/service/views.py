@@ -153,7 +153,7 @@ class UsersView(View):
 
 
 class FacetView(View):
-    """What can be wished of items: values of a set, bounds of a range."""
+    """What can be wished of items: values of a set, bounds of a range (none where it holds no number)."""
 
     name: str
     type: FacetType
@@ -263,8 +263,9 @@ def _recommendation_view(recommendation: Recommendation, catalogue: Catalogue) -
 def _facet_view(facet: Facet, catalogue: Catalogue) -> FacetView:
     if facet.type is FacetType.SET:
         return FacetView(name=facet.name, type=facet.type, values=catalogue.facet_values(facet.name))
-    numbers = [float(value) for item in catalogue.values() for value in item.values(facet.name)]
-    return FacetView(name=facet.name, type=facet.type, bounds=(min(numbers), max(numbers)))
+    numbers = [number for item in catalogue.values() for number in item.numbers(facet.name)]
+    bounds = (min(numbers), max(numbers)) if numbers else None
+    return FacetView(name=facet.name, type=facet.type, bounds=bounds)
 
 
 def _titles(item_ids: Sequence[str], catalogue: Catalogue) -> tuple[TitleView, ...]:

@@ -2,11 +2,11 @@ import random
 
 import pytest
 
+from convrec.progress import silent
 from convrec.prompting import Prompts
 from convrec.ranking.blend import Blend
 from convrec.ranking.interest import Interest
 from convrec.service.calibration import CalibrationConfig, calibrate
-from convrec.service.steps import silent
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import wine_list
