@@ -333,6 +333,7 @@ class RetrievalQuery:
         seeds: item_id -> weight for items that this conversation named ("like Alien": +1, "not Alien": -1).
         constraints: `must` filters; `prefer` and `avoid` move scores.
         exclude: item_ids that must not be returned.
+        now: Seconds since the epoch; the moment of the history's latest entry where None.
     """
 
     text: str = ""
@@ -340,6 +341,7 @@ class RetrievalQuery:
     seeds: Mapping[str, float] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
     exclude: frozenset[str] = frozenset()
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
     score(i) = history + seeds + content + text + popularity + wishes + rejected
 
-    history      EASE weights of the user's recent history (behaviour.py), over their largest among the candidates
-    seeds        the same for the items that the conversation named
+    history      what the user's history says: the learned combination of fusion.py, about 1 for the best candidate
+    seeds        EASE weights of the items that the conversation named (behaviour.py), over their largest
     content      cosine of the item's description with those of the named items
     text         cosine of the item's description with the request
     popularity   log(1 + users) over its largest
@@ -11,9 +11,9 @@
     rejected     minus the cosine of the item's description with those of recently rejected items: behaviour alone
                  moves too little when a person says no to the very thing they asked for
 
-each times its weight in HybridConfig. Behaviour is scaled to its largest value because EASE scores grow with the
-history, cosines are not scaled at all: words that match nothing then change nothing. For a user with a history,
-no rejection and no request, popularity does not count, and the order is exactly that of EASE.
+each times its weight in HybridConfig. Cosines are not scaled: words that match nothing then change nothing. For a
+user with a history, no rejection and no request, popularity does not count beyond what the combination has learned
+of it, and the order is exactly the combination's.
 
 The weights were chosen on MovieLens-100K, on the 2nd to 4th last event of every user (2,829 predictions; the last
 event, the test, took no part), NDCG@10 with standard error .006. History and a request made of the wanted item's
@@ -33,7 +33,7 @@ but funnier" must begin with comedies, and they must be nearer to Alien than to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,11 +41,15 @@ from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
 from convrec.retrieval.base import Embedder, Floats
-from convrec.retrieval.behaviour import recency_weights
 from convrec.retrieval.index import Index
+from convrec.retrieval.sequences import Rows
+from convrec.retrieval.signals import Past
 from convrec.types import Candidate, Constraint, RetrievalQuery
 
 Scores = NDArray[np.float64]
+
+_LONG_DECAY = 0.95
+"""Of the history that is asked for candidates a second time, for what a person has always liked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class HybridConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Signals:
-    """A query as vectors: item_idx -> weight for behaviour, unit vectors or None for text."""
+    """A query as rows and vectors; vectors are of unit length, or None where the query has no such part."""
 
-    history: Mapping[int, float]
+    history: Past
     seeds: Mapping[int, float]
     text: Floats | None
     content: Floats | None
@@ -96,9 +100,10 @@ class HybridRetriever:
         self._embedder = embedder
         self._config = config or HybridConfig()
         self._row = {item_id: idx for idx, item_id in enumerate(index.item_ids)}
-        order = sorted(range(len(index.item_ids)), key=lambda idx: (-int(index.popularity_N[idx]), idx))
+        counts_N = index.signals.popularity.counts_N
+        order = sorted(range(len(index.item_ids)), key=lambda idx: (-int(counts_N[idx]), idx))
         self._by_popularity = tuple(index.item_ids[idx] for idx in order)
-        self._prior_N: Scores = np.log1p(index.popularity_N)
+        self._prior_N: Scores = np.log1p(counts_N)
         self._prior_N /= max(float(self._prior_N.max()), 1.0)
 
     def retrieve(self, query: RetrievalQuery, k: int) -> list[Candidate]:
@@ -117,22 +122,41 @@ class HybridRetriever:
         candidates.sort(key=lambda candidate: (-candidate.score, candidate.item_id))
         return candidates[:k]
 
+    def score(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[float]:
+        """The scores of given items, whether or not they would be retrieved; comparable within the call."""
+        return [candidate.score for candidate in self._score(item_ids, self._signals(query), query)]
+
     def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
         """What each of the others in a history adds to an item's behaviour score (0 where unknown)."""
         if (row := self._row.get(item_id)) is None:
             return [0.0] * len(others)
-        column_N = self._index.weights_N_N[:, row]
-        return [float(column_N[self._row[other]]) if other in self._row else 0.0 for other in others]
+        column = np.array([row])
+        one = np.ones(1)
+        return [
+            float(self._index.signals.behaviour.scores(np.array([self._row[other]]), one, column)[0])
+            if other in self._row
+            else 0.0
+            for other in others
+        ]
 
     def _signals(self, query: RetrievalQuery) -> _Signals:
         seeds = self._rows(query.seeds)
-        history = self._rows(recency_weights(query.history, self._index.meta.config))
+        history = self._past(query)
         return _Signals(
             history=history,
             seeds=seeds,
             text=self._embedder.embed([query.text])[0] if query.text.strip() else None,
             content=self._content(seeds),
             rejected=self._rejected(history),
+        )
+
+    def _past(self, query: RetrievalQuery) -> Past:
+        entries = query.history[-self._index.meta.config.window :]
+        known = [entry for entry in entries if entry.item_id in self._row]
+        return Past(
+            np.array([self._row[entry.item_id] for entry in known], np.int64),
+            np.array([entry.signal for entry in known], np.float32),
+            query.now if query.now is not None else max((entry.timestamp for entry in known), default=0.0),
         )
 
     def _rows(self, weights: Mapping[str, float]) -> dict[int, float]:
@@ -145,9 +169,13 @@ class HybridRetriever:
         length = float(np.linalg.norm(total_D))
         return total_D / length if length > 0 else None
 
-    def _rejected(self, history: Mapping[int, float]) -> Floats | None:
+    def _rejected(self, history: Past) -> Floats | None:
         """Away from the descriptions of rejected items, the less the longer ago they were rejected."""
-        weights = {row: weight for row, weight in history.items() if weight < 0}
+        recent_H = history.weights(self._index.meta.config.decay)
+        weights: dict[int, float] = {}
+        for row, weight in zip(history.rows_H.tolist(), recent_H.tolist(), strict=True):
+            if weight < 0:
+                weights[row] = weights.get(row, 0.0) + weight
         away_D = self._content(weights) if weights else None
         return None if away_D is None else away_D * np.float32(min(1.0, -sum(weights.values())))
 
@@ -156,17 +184,24 @@ class HybridRetriever:
         # What is barred would be found first: it is what the query's vectors are made of.
         n = min(self._config.pool + barred, len(self._row))
         found: dict[str, None] = {}
-        for weights in (signals.history, signals.seeds):
-            if any(weight > 0 for weight in weights.values()):
-                rows, weights_H = list(weights), np.array(list(weights.values()), np.float32)
-                vector_F = weights_H @ self._index.left_N_F[rows]
-                found |= dict.fromkeys(i for i, _ in self._index.store.nearest("behaviour", vector_F, n))
+        history, seeds = signals.history, signals.seeds
+        if (history.signals_H > 0).any():
+            for decay, share in ((self._index.meta.config.decay, n), (_LONG_DECAY, n // 3)):
+                found |= self._near(history.rows_H, history.weights(decay), share)
+            followers = self._index.signals.followers(history, n // 2)
+            found |= dict.fromkeys(self._index.item_ids[row] for row in followers.tolist())
+        if any(weight > 0 for weight in seeds.values()):
+            found |= self._near(np.array(list(seeds)), np.array(list(seeds.values())), n)
         for vector_D in (signals.text, signals.content):
             if vector_D is not None:
                 found |= dict.fromkeys(i for i, _ in self._index.store.nearest("text", vector_D, n))
-        if not found or query.constraints or not signals.history:
+        if not found or query.constraints or not len(history.rows_H):
             found |= dict.fromkeys(self._by_popularity[:n])
         return list(found)
+
+    def _near(self, rows_H: Rows, weights_H: NDArray[np.floating], n: int) -> dict[str, None]:
+        vector_F = self._index.signals.behaviour.vector(rows_H, weights_H)
+        return dict.fromkeys(item_id for item_id, _ in self._index.store.nearest("behaviour", vector_F, n))
 
     def _qualifies(self, item_id: str, barred: frozenset[str], musts: Sequence[Constraint]) -> bool:
         return (
@@ -178,8 +213,8 @@ class HybridRetriever:
     def _score(self, item_ids: Sequence[str], signals: _Signals, query: RetrievalQuery) -> list[Candidate]:
         config = self._config
         parts: dict[str, Scores] = {}
-        if signals.history:
-            parts["history"] = config.history * self._behaviour(item_ids, signals.history)
+        if len(signals.history.rows_H):
+            parts["history"] = config.history * self._combined(item_ids, signals.history)
         if signals.seeds:
             parts["seeds"] = config.seeds * self._behaviour(item_ids, signals.seeds)
         for name, weight, vector_D in (
@@ -192,9 +227,10 @@ class HybridRetriever:
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)
-        # A history without a request is judged by EASE alone, unless it is all rejections or unknown to EASE.
-        wanted = any(weight > 0 for weight in signals.history.values())
-        if not (wanted and parts["history"].any() and parts.keys() <= {"history", "rejected", "wishes"}):
+        # A history without a request is judged by itself, unless it is all rejections or unknown to the index.
+        chosen = self._index.signals.popularity.counts_N[signals.history.rows_H] > 0
+        wanted = bool((chosen & (signals.history.signals_H > 0)).any())
+        if not (wanted and parts.keys() <= {"history", "rejected", "wishes"}):
             parts["popularity"] = config.popularity * self._known(self._prior_N, item_ids)
         total: Scores = sum(parts.values(), start=np.zeros(len(item_ids)))
         return [
@@ -202,12 +238,29 @@ class HybridRetriever:
             for n, item_id in enumerate(item_ids)
         ]
 
+    def _combined(self, item_ids: Sequence[str], history: Past) -> Scores:
+        """What a history says of items, by the learned combination; 0 is that of an average candidate."""
+        return self._spread(
+            item_ids,
+            lambda columns_C: self._index.meta.fusion.combine(self._index.signals.features(history, columns_C)),
+        )
+
     def _behaviour(self, item_ids: Sequence[str], weights: Mapping[int, float]) -> Scores:
         """Exact EASE scores of items, over the largest of them by absolute value."""
-        rows, weights_H = list(weights), np.array(list(weights.values()), np.float64)
-        scores = self._known(_product(weights_H, self._index.weights_N_N[rows]), item_ids)
+        rows, weights_H = np.array(list(weights)), np.array(list(weights.values()))
+        scores = self._spread(
+            item_ids, lambda columns_C: self._index.signals.behaviour.scores(rows, weights_H, columns_C)
+        )
         largest = float(np.abs(scores).max(initial=0.0))
         return scores / largest if largest > 0 else scores
+
+    def _spread(self, item_ids: Sequence[str], score: Callable[[Rows], Scores]) -> Scores:
+        """The scores of items that the index knows, 0 for others."""
+        places = [place for place, item_id in enumerate(item_ids) if item_id in self._row]
+        scores = np.zeros(len(item_ids))
+        if places:
+            scores[places] = score(np.array([self._row[item_ids[place]] for place in places]))
+        return scores
 
     def _known(self, scores_N: NDArray[np.floating], item_ids: Sequence[str]) -> Scores:
         """The scores of some items; 0 for those that the index does not know."""

@@ -3,9 +3,8 @@
     index_dir/ CURRENT                    name of the generation that counts
                .lock, holder.json         who holds the index (see lock.py)
                <generation>/ chroma/      text and behaviour vectors
-                             weights.npy  EASE, N x N, memory-mapped
-                             left.npy     left factors, N x F: a history's side of the behaviour vectors
-                             meta.json    what it was built from; item_ids.json, popularity.npy, probe.npy
+                             signals/     what behaviour says (signal_files.py)
+                             meta.json    what it was built from; item_ids.json, probe.npy
                              checksums.json  of the others
 
 A generation is complete and on disk before CURRENT names it, and never changes afterwards; whatever CURRENT does
@@ -20,7 +19,6 @@ import shutil
 import time
 import uuid
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,25 +26,28 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import DataError, IndexUnavailableError
 from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
-from convrec.retrieval.behaviour import BehaviourConfig, ease_weights, factorise
+from convrec.retrieval.behaviour import BehaviourConfig
 from convrec.retrieval.chroma import ChromaStore
+from convrec.retrieval.fusion import Fusion, FusionConfig, fit_fusion
 from convrec.retrieval.lock import Holder as Holder
 from convrec.retrieval.lock import IndexLock
 from convrec.retrieval.lock import index_holder as index_holder
-from convrec.types import FeedbackEvent, FeedbackType
+from convrec.retrieval.sequences import Sequences, read_sequences
+from convrec.retrieval.signal_files import load_signals, save_signals
+from convrec.retrieval.signals import Signals, fit_signals
+from convrec.retrieval.transitions import TransitionConfig
+from convrec.types import FeedbackEvent
 
 _BATCH = 256
 _SAME_EMBEDDER = 0.99
 _PROBE = "a sentence that tells one embedder from another"
-_NO_INTEREST = frozenset(
-    {FeedbackType.DISLIKE, FeedbackType.NOT_INTERESTED, FeedbackType.COMMENT, FeedbackType.RETRACTION}
-)
+_LEAST_HISTORY = 3
+"""Choices a user must keep for their later ones to be held out when the combination is learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class IndexMeta:
         items, users, interactions: Counts; interactions are distinct (user, item) pairs.
         text_dimension, behaviour_dimension: Of the vectors.
         config: How behaviour was modelled.
+        fusion: How its signals combine.
         built_at: Seconds since the epoch.
     """
 
@@ -70,6 +72,7 @@ class IndexMeta:
     text_dimension: int
     behaviour_dimension: int
     config: BehaviourConfig
+    fusion: Fusion
     built_at: float
 
 
@@ -79,9 +82,7 @@ class Index:
     Attributes:
         meta: What it was built from.
         item_ids: N; a position is the row of the arrays.
-        weights_N_N: EASE weights, memory-mapped.
-        left_N_F: Left factors of the weights; the right ones are the vectors of `behaviour`.
-        popularity_N: How many users have the item in their history.
+        signals: What behaviour says; the right factors are the vectors of `behaviour`.
         store: The vectors.
         text_N_D: Those of `text`, read once: Chroma takes 20 ms to give those of 1,000 candidates.
     """
@@ -92,9 +93,7 @@ class Index:
         _verify(self._folder)
         self.meta = _read_meta(self._folder)
         self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
-        self.weights_N_N: Floats = np.load(self._folder / "weights.npy", mmap_mode="r")
-        self.left_N_F: Floats = np.load(self._folder / "left.npy")
-        self.popularity_N: NDArray[np.int64] = np.load(self._folder / "popularity.npy")
+        self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
         probe_D: Floats = np.load(self._folder / "probe.npy")
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
@@ -183,6 +182,7 @@ def build_index(
         index_dir: Made where it is missing.
         catalogue: Its items, all of them.
         events: Of all users. Retracted events, dislikes and comments do not count; a rating does, whatever it is.
+            Equal timestamps keep the order given.
         embedder: Turns the items' descriptions into vectors.
         config: How behaviour is modelled; the defaults when None.
         progress: Called with the fraction done, in [0, 1], and what is being done.
@@ -224,18 +224,6 @@ def build_index(
         lock.release()
 
 
-def interested_pairs(events: Iterable[FeedbackEvent]) -> set[tuple[str, str]]:
-    """(user_id, item_id) of every event that says that the item was consumed or wanted, and was not retracted."""
-    kept = list(events)
-    # Only the user's own retraction counts, as in a profile.
-    retracted = {(e.user_id, e.retracts) for e in kept if e.type is FeedbackType.RETRACTION}
-    return {
-        (e.user_id, e.item_id)
-        for e in kept
-        if e.item_id is not None and e.type not in _NO_INTEREST and (e.user_id, e.event_id) not in retracted
-    }
-
-
 def _build(
     folder: Path,
     catalogue: Catalogue,
@@ -247,39 +235,49 @@ def _build(
 ) -> IndexMeta:
     ids = catalogue.ids
     descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
-    text_N_D = _embed(embedder, descriptions, lambda done: progress(0.6 * done, "embedding descriptions"))
-    progress(0.6, "fitting behaviour")
+    text_N_D = _embed(embedder, descriptions, lambda done: progress(0.5 * done, "embedding descriptions"))
     row = {item_id: idx for idx, item_id in enumerate(ids)}
-    pairs = [(user_id, row[item_id]) for user_id, item_id in interested_pairs(events) if item_id in row]
-    counts = Counter(idx for _, idx in pairs)
-    weights_N_N = ease_weights(pairs, len(ids), config.regularisation)
-    left_N_F, right_N_F = factorise(weights_N_N, config.dimensions)
+    sequences = read_sequences(events, row, catalogue.domain.rating_scale)
+    fusion = _learn(sequences, len(ids), config, lambda done, what: progress(0.5 + 0.2 * done, what))
+    progress(0.7, "fitting behaviour")
+    signals = fit_signals(sequences, len(ids), config, TransitionConfig())
+    right_N_F = signals.behaviour.right_N_F
     store = ChromaStore(folder / "chroma")
     try:
         store.write("text", ids, text_N_D, lambda n: progress(0.8 + 0.1 * n / len(ids), "storing vectors"))
         store.write("behaviour", ids, right_N_F, lambda n: progress(0.9 + 0.1 * n / len(ids), "storing vectors"))
     finally:
         store.close()
-    np.save(folder / "weights.npy", weights_N_N)
-    np.save(folder / "left.npy", left_N_F)
-    np.save(folder / "popularity.npy", np.array([counts[idx] for idx in range(len(ids))], np.int64))
+    save_signals(signals, folder / "signals")
     np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
     (folder / "item_ids.json").write_text(json.dumps(ids))
     meta = IndexMeta(
         catalogue_fingerprint=catalogue.fingerprint,
         ledger_position=ledger_position,
         items=len(ids),
-        users=len({user_id for user_id, _ in pairs}),
-        interactions=len(pairs),
+        users=sequences.users,
+        interactions=len(sequences.items_E),
         text_dimension=embedder.dimension,
-        behaviour_dimension=left_N_F.shape[1],
+        behaviour_dimension=right_N_F.shape[1],
         config=config,
+        fusion=fusion,
         built_at=time.time(),
     )
     (folder / "meta.json").write_text(json.dumps(asdict(meta), indent=1))
     (folder / "checksums.json").write_text(json.dumps(_checksums(folder)))
     progress(1.0, "done")
     return meta
+
+
+def _learn(sequences: Sequences, items: int, config: BehaviourConfig, progress: Progress) -> Fusion:
+    """How the signals combine, learned on the last choices of every user with signals that lack them."""
+    learning = FusionConfig()
+    before = sequences.before_last(learning.held_out, _LEAST_HISTORY)
+    if len(before.items_E) == len(sequences.items_E):
+        return Fusion()
+    progress(0.0, "fitting behaviour to learn how its signals combine")
+    earlier = fit_signals(before, items, config, TransitionConfig())
+    return fit_fusion(earlier, sequences, before, config.window, learning, progress)
 
 
 def _embed(embedder: Embedder, texts: Sequence[str], progress: Callable[[float], None]) -> Floats:
@@ -305,7 +303,8 @@ def _current(index_dir: Path) -> Path:
 def _read_meta(folder: Path) -> IndexMeta:
     try:
         fields: dict[str, Any] = json.loads((folder / "meta.json").read_text())
-        return IndexMeta(**{**fields, "config": BehaviourConfig(**fields["config"])})
+        fusion = Fusion(**{**fields["fusion"], "weights": tuple(fields["fusion"]["weights"])})
+        return IndexMeta(**{**fields, "config": BehaviourConfig(**fields["config"]), "fusion": fusion})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise IndexUnavailableError(f"the index {folder} is damaged ({error}); run: convrec index") from error
 
@@ -313,7 +312,7 @@ def _read_meta(folder: Path) -> IndexMeta:
 def _checksums(folder: Path) -> dict[str, int]:
     """Of our own files and the graphs that Chroma has written out; to its other files it writes when it likes."""
     graphs = [path.parent for path in folder.glob("chroma/*/index_metadata.pickle")]
-    files = [path for place in (folder, *graphs) for path in place.iterdir() if path.is_file()]
+    files = [path for place in (folder, folder / "signals", *graphs) for path in place.iterdir() if path.is_file()]
     return {str(path.relative_to(folder)): _crc32(path) for path in files}
 
 

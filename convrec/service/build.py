@@ -146,6 +146,7 @@ class Workshop:
     def recommender(self, catalogue: Catalogue, index: Index, engine: Engine) -> Recommender:
         """Everything composed, with the stored blend."""
         retriever = HybridRetriever(index, catalogue, self.embedder)
+        counts = index.signals.popularity.counts_N.tolist()
         ranker = BlendRanker(
             self.interest(engine, catalogue),
             load_blend(self.settings.blend_file),
@@ -159,9 +160,7 @@ class Workshop:
             ranker=ranker,
             engine=engine,
             understanding=Understanding(catalogue),
-            evidence=EvidenceFinder(
-                catalogue, retriever, dict(zip(index.item_ids, index.popularity_N.tolist(), strict=True))
-            ),
+            evidence=EvidenceFinder(catalogue, retriever, dict(zip(index.item_ids, counts, strict=True))),
             writer=ReplyWriter(engine, self.prompts, catalogue, self.settings.reply_timeout_s),
             candidates=self.settings.candidates,
             k=self.settings.k,

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convrec.data.catalogue import Catalogue
-from convrec.retrieval.behaviour import BehaviourConfig, ease_weights, factorise
+from convrec.retrieval.behaviour import BehaviourConfig, ease_weights, factorise, local_gram
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
 from convrec.retrieval.index import build_index, open_index
+from convrec.retrieval.sequences import Sequences
 from convrec.testing.retriever import HashEmbedder, assert_conforms
 from convrec.types import (
     Constraint,
@@ -100,15 +101,19 @@ def test_candidates_conform_and_are_deterministic(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    pairs=st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 7)), max_size=40),
+    users=st.lists(st.lists(st.integers(0, 7), unique=True, max_size=8), max_size=12),
+    locality=st.floats(0.0, 1.0),
     regularisation=st.floats(0.1, 1000.0),
     rank=st.integers(1, 12),
 )
-def test_ease_and_its_factors(pairs: list[tuple[str, int]], regularisation: float, rank: int) -> None:
-    weights = ease_weights(pairs, 8, regularisation)
+def test_ease_and_its_factors(users: list[list[int]], locality: float, regularisation: float, rank: int) -> None:
+    items = np.array([item for user in users for item in user], np.int64)
+    starts = np.cumsum([0, *(len(user) for user in users)])
+    chosen = Sequences(starts, items, np.zeros(len(items)), np.ones(len(items), np.float32))
+    weights = ease_weights(local_gram(chosen, 8, BehaviourConfig(locality=locality)), regularisation)
     assert np.isfinite(weights).all()
     assert not np.diag(weights).any()
-    unused = sorted(set(range(8)) - {item for _, item in pairs})
+    unused = sorted(set(range(8)) - set(items.tolist()))
     assert not weights[unused].any()
     assert not weights[:, unused].any()
     left, right = factorise(weights, rank)

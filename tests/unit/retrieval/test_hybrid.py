@@ -6,6 +6,7 @@ import pytest
 from convrec.data.catalogue import Catalogue
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
 from convrec.retrieval.index import Index
+from convrec.retrieval.signals import Past
 from convrec.testing.retriever import HashEmbedder, RetrieverConformance, assert_conforms
 from convrec.types import Candidate, Constraint, HistoryEntry, Item, RetrievalQuery
 
@@ -22,15 +23,15 @@ def ids(candidates: list[Candidate]) -> list[str]:
     return [candidate.item_id for candidate in candidates]
 
 
-def test_a_history_alone_is_ordered_by_exact_recency_ease(retriever: HybridRetriever, index: Index) -> None:
+def test_a_history_alone_is_ordered_by_the_learned_combination(retriever: HybridRetriever, index: Index) -> None:
     entries = history("hammer-red", "cup-red", "kettle-red")
     known = list(index.item_ids)
-    weights = np.zeros(len(known))
-    for age, entry in enumerate(reversed(entries)):
-        weights[known.index(entry.item_id)] = 0.8**age
-    scores = weights @ index.weights_N_N
     used = frozenset(entry.item_id for entry in entries)
-    expected = sorted((i for i in known if i not in used), key=lambda i: (-scores[known.index(i)], i))
+    rows = np.array([known.index(entry.item_id) for entry in entries])
+    columns = np.array([n for n, item_id in enumerate(known) if item_id not in used])
+    past = Past(rows, np.ones(3, np.float32), entries[-1].timestamp)
+    scores = index.meta.fusion.combine(index.signals.features(past, columns))
+    expected = [known[n] for n in columns[np.lexsort((columns, -scores))]]
     found = retriever.retrieve(RetrievalQuery(history=entries, exclude=used), len(known))
     assert ids(found) == expected
     assert {name for candidate in found for name in candidate.parts} == {"history"}
@@ -54,7 +55,7 @@ def test_a_dislike_moves_what_is_like_it_down(retriever: HybridRetriever) -> Non
 
 
 def test_a_stranger_gets_what_is_popular(retriever: HybridRetriever, index: Index) -> None:
-    users = dict(zip(index.item_ids, index.popularity_N, strict=True))
+    users = dict(zip(index.item_ids, index.signals.popularity.counts_N, strict=True))
     counts = [users[i] for i in ids(retriever.retrieve(RetrievalQuery(), 20))]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > counts[9] > counts[-1] == 0
@@ -133,6 +134,8 @@ def test_items_that_came_and_went_since_the_index_was_built(index: Index, catalo
 
 def test_similar_is_what_a_history_item_adds(retriever: HybridRetriever, index: Index) -> None:
     row = {item_id: n for n, item_id in enumerate(index.item_ids)}
+    weights_N_N = index.signals.behaviour.exact_N_N
+    assert weights_N_N is not None
     kettle, drill = retriever.similar("cup-red", ["kettle-red", "drill-red"])
-    assert kettle == pytest.approx(float(index.weights_N_N[row["kettle-red"], row["cup-red"]]))
+    assert kettle == pytest.approx(float(weights_N_N[row["kettle-red"], row["cup-red"]]))
     assert kettle > 0 >= drill

@@ -13,7 +13,6 @@ from convrec.retrieval.index import (
     build_index,
     index_holder,
     index_status,
-    interested_pairs,
     open_index,
 )
 from convrec.testing.retriever import HashEmbedder
@@ -23,7 +22,9 @@ DOMAIN = Domain("things", "thing", "things", "use", "used", (), (), (1.0, 5.0))
 OLD = Catalogue([Item(f"i{n}", f"old thing {n}") for n in range(12)], DOMAIN)
 NEW = Catalogue([Item(f"i{n}", f"new thing {n}") for n in range(15)], DOMAIN)
 EVENTS = [
-    FeedbackEvent(f"e{u}-{n}", f"u{u}", FeedbackType.LIKE, 0.0, f"i{n}") for u in range(4) for n in range(u, 9)
+    FeedbackEvent(f"e{u}-{n}", f"u{u}", FeedbackType.LIKE, float(n), f"i{n}")
+    for u in range(4)
+    for n in range(u, 9)
 ]
 
 # A child process: builds the index of NEW, or opens it and waits; the parent kills it.
@@ -80,37 +81,34 @@ def test_an_index_says_what_it_was_built_from(folder: Path) -> None:
 def test_an_open_index_holds_what_was_built(folder: Path) -> None:
     with open_index(folder, HashEmbedder()) as index:
         assert index.item_ids == OLD.ids
-        popularity = dict(zip(index.item_ids, index.popularity_N.tolist(), strict=True))
+        popularity = dict(zip(index.item_ids, index.signals.popularity.counts_N.tolist(), strict=True))
         assert (popularity["i0"], popularity["i3"], popularity["i8"], popularity["i9"]) == (1, 4, 4, 0)
         approximation = (
-            index.left_N_F
+            index.signals.behaviour.left_N_F
             @ np.stack([index.store.vectors("behaviour", OLD.ids)[item_id] for item_id in OLD.ids]).T
         )
-        assert approximation == pytest.approx(np.asarray(index.weights_N_N), abs=1e-5)
+        assert approximation == pytest.approx(np.asarray(index.signals.behaviour.exact_N_N), abs=1e-5)
 
 
 def test_the_same_input_builds_the_same_index(folder: Path) -> None:
     with open_index(folder, HashEmbedder()) as index:
-        first = np.array(index.weights_N_N), np.array(index.left_N_F)
+        first = np.array(index.signals.behaviour.exact_N_N), np.array(index.signals.behaviour.left_N_F)
+        follow = index.signals.transitions["next_10"].arrays
+        keys = index.signals.popularity.keys_E
     build_index(folder, OLD, EVENTS[::-1], HashEmbedder())
     with open_index(folder, HashEmbedder()) as index:
-        assert np.array_equal(index.weights_N_N, first[0])
-        assert np.array_equal(index.left_N_F, first[1])
+        assert np.array_equal(np.asarray(index.signals.behaviour.exact_N_N), first[0])
+        assert np.array_equal(index.signals.behaviour.left_N_F, first[1])
+        assert np.array_equal(index.signals.popularity.keys_E, keys)
+        for ours, theirs in zip(index.signals.transitions["next_10"].arrays, follow, strict=True):
+            assert np.array_equal(ours, theirs)
 
 
-def test_only_interest_counts() -> None:
-    kinds = [
-        FeedbackEvent("1", "u", FeedbackType.RATING, 0.0, "rated low", rating=1.0),
-        FeedbackEvent("2", "u", FeedbackType.CLICK, 0.0, "clicked"),
-        FeedbackEvent("3", "u", FeedbackType.DISLIKE, 0.0, "disliked"),
-        FeedbackEvent("4", "u", FeedbackType.NOT_INTERESTED, 0.0, "refused"),
-        FeedbackEvent("5", "u", FeedbackType.COMMENT, 0.0, "commented", text="hm"),
-        FeedbackEvent("6", "u", FeedbackType.LIKE, 0.0, "liked and taken back"),
-        FeedbackEvent("7", "u", FeedbackType.RETRACTION, 0.0, retracts="6"),
-        FeedbackEvent("8", "u", FeedbackType.SEEN, 0.0, "seen"),
-        FeedbackEvent("9", "mallory", FeedbackType.RETRACTION, 0.0, retracts="8"),
-    ]
-    assert interested_pairs(kinds) == {("u", "rated low"), ("u", "clicked"), ("u", "seen")}
+def test_with_more_items_than_can_be_inverted_there_are_factors_alone(folder: Path) -> None:
+    build_index(folder, OLD, EVENTS, HashEmbedder(), BehaviourConfig(dense_items=11, dimensions=3))
+    with open_index(folder, HashEmbedder()) as index:
+        assert index.signals.behaviour.exact_N_N is None
+        assert index.signals.behaviour.right_N_F.shape == (12, 3)
 
 
 def test_a_rebuild_replaces_the_old_generation(folder: Path) -> None:
@@ -203,9 +201,10 @@ def test_another_embedder_is_refused(folder: Path, embedder: HashEmbedder) -> No
 @pytest.mark.parametrize(
     "name",
     [
-        "weights.npy",
-        "left.npy",
-        "popularity.npy",
+        "signals/exact.npy",
+        "signals/left.npy",
+        "signals/popularity.npz",
+        "signals/next_10.data.npy",
         "probe.npy",
         "meta.json",
         "item_ids.json",
