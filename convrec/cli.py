@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +24,7 @@ from rich.markup import escape
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
 from convrec.service.build import Workshop
+from convrec.service.names import SYSTEMS, DatasetName, ProtocolName, Split
 from convrec.settings import load_settings
 from convrec.types import FeedbackEvent, FeedbackType
 
@@ -229,6 +231,47 @@ def feedback(
         _print_json({"event_id": event.event_id, "stored": stored})
     else:
         _out.print(f"{event.event_id} {'stored' if stored else 'was there already'}")
+
+
+@app.command("evaluate")
+def evaluate_systems(
+    dataset: Annotated[DatasetName, typer.Option(help="What is evaluated on")],
+    systems: Annotated[str, typer.Option(help="Comma-separated: " + ", ".join(SYSTEMS))],
+    out: Annotated[
+        Path, typer.Option(help="Folder for report.json, plot.png, ranks/; a killed run goes on there")
+    ],
+    protocol: Annotated[ProtocolName, typer.Option(help="How it is split")] = "leave-one-out",
+    split: Annotated[Split, typer.Option(help="Choose settings on valid, report test")] = "test",
+    path: Annotated[
+        Path | None, typer.Option(help="The data set as its makers ship it [movielens-100k: fetched]")
+    ] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="With --dataset files")] = None,
+    interactions: Annotated[Path | None, typer.Option(help="With --dataset files")] = None,
+    domain: Annotated[str, typer.Option(help="With --dataset files: a file of prompts/domains")] = "generic",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of systems that are random")] = 1,
+    embedder: Annotated[str | None, typer.Option(help="Folder or hub name of a text embedder")] = None,
+    depth: Annotated[int, typer.Option(min=10, max=1000, help="Length of the ranked lists")] = 100,
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Judge systems on held-out events: a table with 95 % intervals, report.json, every rank, a plot."""
+    from convrec.evaluation.report import report_table
+    from convrec.service.evaluate import EvaluateConfig, run_evaluation
+
+    workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
+    names = [name.strip() for name in systems.split(",") if name.strip()]
+    config = EvaluateConfig(
+        dataset, protocol, names, out, split, path, catalogue, interactions, domain, seeds, embedder, depth
+    )
+    report = run_evaluation(workshop, config, ["convrec", *sys.argv[1:]], ConsoleSteps(_err))
+    if as_json:
+        typer.echo((out / "report.json").read_text())
+    else:
+        _out.print(report_table(report))
+        for note in report.notes:
+            _out.print(note, markup=False, soft_wrap=True)
+        _out.print(f"report.json, plot.png, ranks/ in {out}", markup=False, soft_wrap=True)
 
 
 @app.command()

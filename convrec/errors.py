@@ -11,7 +11,8 @@ ConvRecError
 ├── EngineError            the language model engine failed
 │   ├── EngineUnavailableError  it is down, starting or full (the slate degrades, the turn survives)
 │   └── EngineTimeoutError      (also TimeoutError) it did not answer in time
-└── PromptError            a prompt template is missing, malformed or lacks a variable
+├── PromptError            a prompt template is missing, malformed or lacks a variable
+└── EvaluationError        a system under evaluation did what makes its figures meaningless
 """
 
 
@@ -61,3 +62,7 @@ class EngineTimeoutError(EngineError, TimeoutError):
 
 class PromptError(ConvRecError):
     """A prompt template is missing, malformed or lacks a variable."""
+
+
+class EvaluationError(ConvRecError):
+    """A system under evaluation did what makes its figures meaningless."""

@@ -201,14 +201,17 @@ def _movielens_item(fields: list[str]) -> list[str]:
         title = _TITLE_YEAR.sub("", title)
     return [
         item_id,
-        _ARTICLE.sub(_article_first, title),
+        article_first(title),
         year,
         "|".join(genre for genre in genres.split(" ") if genre != "unknown"),
     ]
 
 
-def _article_first(title: re.Match[str]) -> str:
-    return title["article"] + ("" if title["article"].endswith("'") else " ") + title["head"]
+def article_first(title: str) -> str:
+    """ "Shawshank Redemption, The" as people write it; MovieLens puts articles last, in brackets as well."""
+    return _ARTICLE.sub(
+        lambda found: found["article"] + ("" if found["article"].endswith("'") else " ") + found["head"], title
+    )
 
 
 def _convert_gguf(source: Path, result: Path) -> None:

@@ -60,6 +60,7 @@ class Task:
         cases: To be ranked.
         judgements: To be told apart, for the protocols that measure AUC.
         examples: Cases whose targets are known and may be learnt from (conversations), in the order of time.
+        notes: What was left out, and how much.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Task:
     cases: tuple[Case, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     examples: tuple[Case, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class FittedSystem(Protocol):

@@ -1,58 +1,81 @@
-"""Owns the metrics of a ranking with one held-out item per query, and how sure they are. Knows no ranker.
+"""Owns the accuracy of rankings and scores, per prediction, and calibration. Knows no ranker and no interval.
 
-Ranks are floats: 1 is best, infinity means that the item was not retrieved.
+Ranks are floats: 1 is best, infinity means that the item was not among what was ranked. A prediction with several
+held-out items counts as one for each of them ("per target"), except in `hit`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over queries with its 95 % interval."""
+def recall(ranks_T: Values, k: int) -> Values:
+    """1 where the held-out item is among the first k, else 0, per target.
 
-    mean: float
-    low: float
-    high: float
-
-
-def recall(ranks_Q: Values, k: int) -> Values:
-    """1 where the held-out item is among the first k, else 0, per query."""
-    return (ranks_Q <= k).astype(np.float64)
+    At the number of candidates that a retriever hands to a ranker this is the coverage: the ranker's ceiling.
+    """
+    return (ranks_T <= k).astype(np.float64)
 
 
-def ndcg(ranks_Q: Values, k: int) -> Values:
-    """1 / log2(1 + rank) where the held-out item is among the first k, else 0, per query.
+def hit(ranks_T: Values, case_T: NDArray[np.int64], k: int) -> Values:
+    """1 where any held-out item of a case is among the first k, else 0, per case in the order of their numbers.
+
+    Args:
+        ranks_T: Of all targets.
+        case_T: The case of each target, numbered from 0.
+        k: Cut-off.
+    """
+    best_Q = np.full(int(case_T.max(initial=-1)) + 1, np.inf)
+    np.minimum.at(best_Q, case_T, ranks_T)
+    return recall(best_Q, k)
+
+
+def ndcg(ranks_T: Values, k: int) -> Values:
+    """1 / log2(1 + rank) where the held-out item is among the first k, else 0, per target.
 
     With a single relevant item the ideal gain is 1.
 
     Source: Järvelin and Kekäläinen 2002, "Cumulated gain-based evaluation of IR techniques", with base 2.
     """
-    return np.where(ranks_Q <= k, 1.0 / np.log2(1.0 + ranks_Q), 0.0)
+    return np.where(ranks_T <= k, 1.0 / np.log2(1.0 + ranks_T), 0.0)
 
 
-def reciprocal_rank(ranks_Q: Values, k: int) -> Values:
-    """1 / rank where the held-out item is among the first k, else 0, per query; its mean is MRR@k."""
-    return np.where(ranks_Q <= k, 1.0 / ranks_Q, 0.0)
+def reciprocal_rank(ranks_T: Values, k: int) -> Values:
+    """1 / rank where the held-out item is among the first k, else 0, per target; its mean is MRR@k."""
+    return np.where(ranks_T <= k, 1.0 / ranks_T, 0.0)
 
 
-def estimate(values_Q: Values, samples: int = 2000, seed: int = 0) -> Estimate:
-    """The mean over queries with a percentile bootstrap interval.
+def auc(scores_I: Values, liked_I: Flags) -> float:
+    """The probability that a liked item scores above a disliked one, ties counting half.
 
     Args:
-        values_Q: One value per query, at least one.
-        samples: Bootstrap samples.
-        seed: The same seed gives the same interval.
+        scores_I, liked_I: Of the items, at least one liked and one disliked.
 
-    Source: Efron 1979, "Bootstrap methods: another look at the jackknife".
+    Source: Fawcett 2006, "An introduction to ROC analysis", sec. 7; by ranks, as in the Mann-Whitney statistic.
     """
-    random = np.random.default_rng(seed)
-    means = [values_Q[random.integers(len(values_Q), size=len(values_Q))].mean() for _ in range(samples)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(values_Q.mean()), float(low), float(high))
+    _, inverse_I, counts = np.unique(scores_I, return_inverse=True, return_counts=True)
+    ranks_I = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse_I]
+    liked, disliked = int(liked_I.sum()), int((~liked_I).sum())
+    return float((ranks_I[liked_I].sum() - liked * (liked + 1) / 2.0) / (liked * disliked))
+
+
+def calibration_error(probabilities_I: Values, happened_I: Flags, bins: int = 10) -> float:
+    """How far probabilities are from frequencies: the mean distance over bins of equally many predictions.
+
+    Args:
+        probabilities_I: In [0, 1], at least one.
+        happened_I: What came true.
+        bins: At most one per prediction.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", eq. 3; equal-mass bins as in Nguyen and
+    O'Connor 2015, "Posterior calibration and exploratory analysis for natural language processing models".
+    """
+    order = np.argsort(probabilities_I, kind="stable")
+    error = 0.0
+    for part in np.array_split(order, min(bins, len(order))):
+        error += len(part) * abs(probabilities_I[part].mean() - happened_I[part].mean())
+    return float(error / len(order))

@@ -18,12 +18,12 @@ from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
 from convrec.prompting import Prompts, load_domain
 from convrec.ranking.blend import Blend, load_blend, save_blend
+from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
-from convrec.service.calibration import CalibrationConfig, calibrate
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
 from convrec.settings import Settings

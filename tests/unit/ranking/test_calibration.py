@@ -6,7 +6,7 @@ from convrec.progress import silent
 from convrec.prompting import Prompts
 from convrec.ranking.blend import Blend
 from convrec.ranking.interest import Interest
-from convrec.service.calibration import CalibrationConfig, calibrate
+from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import wine_list

@@ -52,12 +52,14 @@ async def calibrate(
     interest: Interest,
     config: CalibrationConfig,
     progress: Progress,
+    adapter: str | None = None,
 ) -> Blend:
     """Fit the blend on the last event of sampled users.
 
     Args:
         events: All feedback.
         progress: Called with a fraction in [0, 1] and what was done.
+        adapter: The adapter version that scores; None is the base model.
 
     Returns:
         The fitted blend; not fitted (retrieval alone) where no event can be held out or none is covered.
@@ -74,7 +76,7 @@ async def calibrate(
     sample = covered[: config.examples]
     for done, replayed in enumerate(sample, start=1):
         ids = [c.item_id for c in replayed.candidates]
-        values, _ = await interest.score(RankingContext(replayed.profile, SessionState()), ids)
+        values, _ = await interest.score(RankingContext(replayed.profile, SessionState()), ids, adapter)
         scores = tuple(c.score for c in replayed.candidates)
         examples.append(BlendExample(scores, tuple(values), ids.index(replayed.target)))
         progress(done / len(sample), f"{done} of {len(sample)} held-out events")

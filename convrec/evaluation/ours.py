@@ -1,0 +1,180 @@
+"""Owns our own systems as they are served: the retriever through a real index, and its blend with the LLM."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convrec.data.catalogue import Catalogue
+from convrec.evaluation.base import Case, Judgement, Task
+from convrec.ledger.profile import build_profile
+from convrec.progress import Progress
+from convrec.ranking.base import RankingContext
+from convrec.ranking.blend import Blend
+from convrec.ranking.calibration import CalibrationConfig, calibrate
+from convrec.ranking.interest import Interest
+from convrec.retrieval.base import Embedder
+from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.index import Index, build_index, open_index
+from convrec.types import FeedbackEvent, Mention, Polarity, Profile, RetrievalQuery, SessionState
+
+
+class RetrievalSystem:
+    """The retriever alone, built from a task's training data with the settings that serve.
+
+    Args:
+        embedder: Of the texts.
+    """
+
+    name = "retrieval"
+    settings = "defaults of BehaviourConfig, TransitionConfig, FusionConfig, HybridConfig; weights fitted on train"
+    stochastic = False
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def fit(self, task: Task, seed: int, progress: Progress) -> FittedRetrieval:  # noqa: ARG002
+        """Build an index in a temporary folder."""
+        folder = tempfile.TemporaryDirectory(prefix="convrec-")
+        build_index(Path(folder.name), task.catalogue, task.train, self._embedder, progress=progress)
+        index = open_index(Path(folder.name), self._embedder)
+        return FittedRetrieval(HybridRetriever(index, task.catalogue, self._embedder), index, folder)
+
+
+class FittedRetrieval:
+    """An open index and its retriever."""
+
+    def __init__(self, retriever: HybridRetriever, index: Index, folder: tempfile.TemporaryDirectory[str]) -> None:
+        self.retriever = retriever
+        self._index, self._folder = index, folder
+
+    def recommend(self, case: Case, k: int) -> Sequence[str]:
+        """The k best retrieved."""
+        return [candidate.item_id for candidate in self.retriever.retrieve(case.query, k)]
+
+    def score(self, judgement: Judgement) -> Sequence[float]:
+        """Retrieval scores."""
+        return self.retriever.score(judgement.query, judgement.item_ids)
+
+    def close(self) -> None:
+        """Remove the index."""
+        self._index.close()
+        self._folder.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """An engine that scores, with what belongs to it.
+
+    Args:
+        interest: f(u, i).
+        close: Stops the engine.
+    """
+
+    interest: Interest
+    close: Callable[[], Awaitable[None]]
+
+
+class BlendSystem:
+    """The retriever's candidates in the order of its blend with the LLM, fitted on training data.
+
+    Where the blend's test gives the LLM no weight, the order is the retriever's and the LLM is not asked.
+
+    Args:
+        embedder: Of the texts.
+        start: Starts the engine for a catalogue.
+        candidates: How many the LLM scores; what retrieval ranks after them follows in its order.
+        adapter: The adapter version that scores; None is the base model.
+        examples: Held-out events on which the blend is fitted.
+    """
+
+    stochastic = False
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        start: Callable[[Catalogue], Awaitable[Scorer]],
+        candidates: int = 20,
+        adapter: str | None = None,
+        examples: int = 40,
+    ) -> None:
+        self.name = "blend" if adapter is None else f"blend+{adapter.replace('/', '@')}"
+        self.settings = f"{candidates} candidates, blend fitted on {examples} held-out training events"
+        self._retrieval = RetrievalSystem(embedder)
+        self._start, self._adapter = start, adapter
+        self._config = CalibrationConfig(examples=examples, candidates=candidates)
+
+    def fit(self, task: Task, seed: int, progress: Progress) -> FittedBlend:
+        """Build the index, start the engine, fit the blend."""
+        retrieval = self._retrieval.fit(task, seed, lambda done, what: progress(0.5 * done, what))
+        loop = asyncio.new_event_loop()
+        scorer = loop.run_until_complete(self._start(task.catalogue))
+        blend = loop.run_until_complete(
+            calibrate(
+                task.train,
+                task.catalogue,
+                scorer.interest,
+                self._config,
+                lambda done, what: progress(0.5 + 0.5 * done, what),
+                self._adapter,
+            )
+        )
+        return FittedBlend(retrieval, loop, scorer, blend, self._config.candidates, self._adapter, task.catalogue)
+
+
+class FittedBlend:
+    """A retriever, a running engine and a fitted blend."""
+
+    def __init__(
+        self,
+        retrieval: FittedRetrieval,
+        loop: asyncio.AbstractEventLoop,
+        scorer: Scorer,
+        blend: Blend,
+        candidates: int,
+        adapter: str | None,
+        catalogue: Catalogue,
+    ) -> None:
+        self.blend = blend
+        self._retrieval, self._loop, self._scorer = retrieval, loop, scorer
+        self._candidates, self._adapter, self._catalogue = candidates, adapter, catalogue
+
+    def recommend(self, case: Case, k: int) -> Sequence[str]:
+        """The blend's order of the first candidates, then retrieval's."""
+        found = self._retrieval.retriever.retrieve(case.query, k)
+        head, tail = found[: self._candidates], [candidate.item_id for candidate in found[self._candidates :]]
+        if self.blend.w_interest == 0.0:
+            return [candidate.item_id for candidate in head] + tail
+        values = self._ask(case.unit, case.events, case.query, [candidate.item_id for candidate in head])
+        scored = [(self.blend.score(c.score, f), c.item_id) for c, f in zip(head, values, strict=True)]
+        return [item_id for _, item_id in sorted(scored, key=lambda pair: -pair[0])] + tail
+
+    def score(self, judgement: Judgement) -> Sequence[float]:
+        """f(u, i) alone, which is what an AUC of the LLM is about."""
+        return self._ask(judgement.unit, judgement.events, judgement.query, judgement.item_ids)
+
+    def close(self) -> None:
+        """Stop the engine and remove the index."""
+        if not self._loop.is_closed():
+            self._loop.run_until_complete(self._scorer.close())
+            self._loop.close()
+        self._retrieval.close()
+
+    def _ask(
+        self, user_id: str, events: Sequence[FeedbackEvent], query: RetrievalQuery, item_ids: Sequence[str]
+    ) -> list[float]:
+        scale = self._catalogue.domain.rating_scale
+        profile = build_profile(user_id, events, scale) if events else Profile(user_id)
+        mentions = tuple(
+            Mention(item_id, self._catalogue[item_id].title, Polarity.LIKED if weight > 0 else Polarity.DISLIKED)
+            for item_id, weight in query.seeds.items()
+            if item_id in self._catalogue
+        )
+        context = RankingContext(profile, SessionState(query=query.text, mentions=mentions), query.text)
+        values, _ = self._loop.run_until_complete(
+            self._scorer.interest.score(context, list(item_ids), self._adapter)
+        )
+        return values

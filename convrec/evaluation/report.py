@@ -1,0 +1,258 @@
+"""Owns what a run comes to: figures with intervals, pairwise differences, report.json, the table on the screen."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from convrec.evaluation.base import Task
+from convrec.evaluation.beyond import (
+    average_popularity,
+    catalogue_coverage,
+    gini,
+    intra_list_diversity,
+    novelty,
+)
+from convrec.evaluation.metrics import Values, auc, hit, ndcg, recall, reciprocal_rank
+from convrec.evaluation.run import SystemRun
+from convrec.evaluation.significance import Difference, Estimate, estimate, paired
+
+_PAIRED = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
+_SHOWN = ("ndcg@10", "recall@1", "recall@10", "recall@50", "mrr@10", "auc")
+_TOP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SystemReport:
+    """The figures of one system, means over its seeds.
+
+    Args:
+        name, settings: Which.
+        seeds: How many it was run with.
+        fit_s, case_ms: Median seconds to fit and milliseconds per case; None where nothing was left to do.
+        metrics: name@k -> figure. Those of whole runs (coverage, Gini) have no interval: low = mean = high.
+    """
+
+    name: str
+    settings: str
+    seeds: int
+    fit_s: float | None
+    case_ms: float | None
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """System a against system b by one metric."""
+
+    a: str
+    b: str
+    metric: str
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation, ready to be shown.
+
+    Args:
+        dataset, protocol: What was evaluated.
+        seeds: Of the stochastic systems.
+        command: That makes it again.
+        cases, targets, units: How many.
+        notes: Of the data set and the protocol.
+        systems: Best NDCG@10 (or AUC) first.
+        pairs: Every two systems, the better one first.
+    """
+
+    dataset: str
+    protocol: str
+    seeds: int
+    command: str
+    cases: int
+    targets: int
+    units: int
+    notes: tuple[str, ...]
+    systems: tuple[SystemReport, ...]
+    pairs: tuple[Pair, ...]
+
+
+def make_report(
+    dataset: str,
+    tasks: Sequence[Task],
+    runs: Sequence[SystemRun],
+    seeds: int,
+    command: str,
+    ks: Sequence[int],
+    vectors_N_D: NDArray[np.floating],
+) -> Report:
+    """Figures of all systems.
+
+    Args:
+        dataset: Its name.
+        tasks: What was run.
+        runs: Of all systems and seeds.
+        seeds, command: For the record.
+        ks: Cut-offs, none beyond the depth of the run.
+        vectors_N_D: Of the items of the catalogue, for diversity.
+    """
+    by_system: dict[str, list[SystemRun]] = {}
+    for run in runs:
+        by_system.setdefault(run.name, []).append(run)
+    values = {name: _values(own, ks) for name, own in by_system.items()}
+    units = {name: _units(own[0]) for name, own in by_system.items()}
+    systems = [
+        SystemReport(
+            name,
+            own[0].settings,
+            len(own),
+            _known(np.median([run.fit_s for run in own])),
+            _known(np.median([run.case_ms for run in own])),
+            {metric: estimate(found, units[name][metric]) for metric, found in values[name].items()}
+            | _whole(tasks, own, vectors_N_D),
+        )
+        for name, own in by_system.items()
+    ]
+    lead = "ndcg@10" if any("ndcg@10" in system.metrics for system in systems) else "auc"
+    systems.sort(key=lambda system: -system.metrics[lead].mean if lead in system.metrics else 0.0)
+    pairs = [
+        Pair(a.name, b.name, metric, paired(values[a.name][metric], values[b.name][metric], units[a.name][metric]))
+        for place, a in enumerate(systems)
+        for b in systems[place + 1 :]
+        for metric in _PAIRED
+        if metric in values[a.name] and metric in values[b.name]
+    ]
+    everyone = {case.unit for task in tasks for case in task.cases} | {
+        judgement.unit for task in tasks for judgement in task.judgements
+    }
+    return Report(
+        dataset,
+        tasks[0].name if len(tasks) == 1 else tasks[0].name.rpartition("/")[0],
+        seeds,
+        command,
+        sum(len(task.cases) for task in tasks),
+        sum(len(case.targets) for task in tasks for case in task.cases),
+        len(everyone),
+        tuple(dict.fromkeys(note for task in tasks for note in task.notes)),
+        tuple(systems),
+        tuple(pairs),
+    )
+
+
+def write_report(report: Report, file: Path) -> None:
+    """As JSON, every figure with its interval."""
+    plain = asdict(report)
+    for system in plain["systems"]:
+        system["metrics"] = {name: _rounded(figure) for name, figure in system["metrics"].items()}
+    plain["pairs"] = [
+        {"a": pair.a, "b": pair.b, "metric": pair.metric} | _rounded(asdict(pair.difference))
+        for pair in report.pairs
+    ]
+    file.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def report_table(report: Report) -> Table:
+    """The main figures, and how each system differs from the best by NDCG@10 or AUC."""
+    shown = [name for name in _SHOWN if any(name in system.metrics for system in report.systems)]
+    lead = shown[0] if shown[0] == "ndcg@10" else "auc"
+    table = Table(
+        "system",
+        *shown,
+        f"{lead} below the first",
+        title=f"{report.dataset}, {report.protocol}: {report.targets or report.units:,} predictions, "
+        f"{report.units:,} units",
+    )
+    first = report.systems[0].name
+    behind = {pair.b: pair.difference for pair in report.pairs if pair.a == first and pair.metric == lead}
+    for system in report.systems:
+        cells = [_cell(system.metrics.get(name), wide=name == lead) for name in shown]
+        d = behind.get(system.name)
+        table.add_row(system.name, *cells, f"{d.difference:.4f} ({d.low:.4f} to {d.high:.4f})" if d else "")
+    return table
+
+
+def _values(own: Sequence[SystemRun], ks: Sequence[int]) -> dict[str, Values]:
+    """Every metric per target, case or user, mean over seeds."""
+    per_seed = [_of_run(run, ks) for run in own]
+    return {metric: np.mean([found[metric] for found in per_seed], axis=0) for metric in per_seed[0]}
+
+
+def _of_run(run: SystemRun, ks: Sequence[int]) -> dict[str, Values]:
+    found: dict[str, Values] = {}
+    if run.ranks:
+        ranks_T = np.array([rank or math.inf for row in run.ranks for rank in row["ranks"]])
+        case_T = np.repeat(np.arange(len(run.ranks)), [len(row["targets"]) for row in run.ranks])
+        for k in ks:
+            found[f"recall@{k}"] = recall(ranks_T, k)
+            found[f"ndcg@{k}"] = ndcg(ranks_T, k)
+            found[f"mrr@{k}"] = reciprocal_rank(ranks_T, k)
+            found[f"hit@{k}"] = hit(ranks_T, case_T, k)
+    if run.scores:
+        found["auc"] = np.array([auc(np.array(row["scores"]), np.array(row["liked"])) for row in run.scores])
+    return found
+
+
+def _units(run: SystemRun) -> dict[str, NDArray[np.int64]]:
+    """The unit of every value, by metric."""
+    number = {unit: n for n, unit in enumerate(dict.fromkeys(row["unit"] for row in run.ranks))}
+    case_Q = np.array([number[row["unit"]] for row in run.ranks], np.int64)
+    target_T = np.repeat(case_Q, [len(row["targets"]) for row in run.ranks]) if run.ranks else case_Q
+    return _ByMetric(target_T, case_Q, np.arange(len(run.scores)))
+
+
+class _ByMetric(dict[str, NDArray[np.int64]]):
+    def __init__(self, target_T: NDArray[np.int64], case_Q: NDArray[np.int64], user_U: NDArray[np.int64]) -> None:
+        super().__init__()
+        self._target_T, self._case_Q, self._user_U = target_T, case_Q, user_U
+
+    def __missing__(self, metric: str) -> NDArray[np.int64]:
+        if metric == "auc":
+            return self._user_U
+        return self._case_Q if metric.startswith("hit@") else self._target_T
+
+
+def _whole(
+    tasks: Sequence[Task], own: Sequence[SystemRun], vectors_N_D: NDArray[np.floating]
+) -> dict[str, Estimate]:
+    """What lists of ten are like, mean over seeds."""
+    if not own[0].ranks:
+        return {}
+    catalogue = tasks[-1].catalogue
+    row = {item_id: idx for idx, item_id in enumerate(catalogue.ids)}
+    known = {(event.user_id, event.item_id) for event in tasks[-1].train if event.item_id in row}
+    users_N = np.bincount([row[item_id] for _, item_id in known if item_id], minlength=len(row))
+    users = len({user_id for user_id, _ in known})
+    found: dict[str, list[float]] = {}
+    for run in own:
+        lists = [np.array([row[item_id] for item_id in shown["top"]], np.int64) for shown in run.ranks]
+        for name, value in (
+            ("catalogue_coverage", catalogue_coverage(lists, len(row))),
+            ("gini", gini(lists, len(row))),
+            ("average_popularity", float(average_popularity(lists, users_N).mean())),
+            ("novelty", float(novelty(lists, users_N, users).mean())),
+            ("intra_list_diversity", float(intra_list_diversity(lists, vectors_N_D).mean())),
+        ):
+            found.setdefault(f"{name}@{_TOP}", []).append(value)
+    return {name: Estimate(*[float(np.mean(values))] * 3) for name, values in found.items()}
+
+
+def _known(value: Any) -> float | None:
+    return round(float(value), 3) if math.isfinite(value) else None
+
+
+def _rounded(figures: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: round(value, 5) if math.isfinite(value) else None for name, value in figures.items()}
+
+
+def _cell(figure: Estimate | None, wide: bool) -> str:
+    if figure is None:
+        return ""
+    return f"{figure.mean:.4f}" + (f" ({figure.low:.4f} to {figure.high:.4f})" if wide else "")
