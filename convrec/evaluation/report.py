@@ -26,7 +26,7 @@ from convrec.evaluation.run import SystemRun
 from convrec.evaluation.significance import Difference, Estimate, estimate, paired
 
 _PAIRED = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
-_SHOWN = ("ndcg@10", "recall@1", "recall@10", "recall@50", "mrr@10", "auc")
+_SHOWN = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
 _TOP = 10
 
 
@@ -164,18 +164,17 @@ def report_table(report: Report) -> Table:
     shown = [name for name in _SHOWN if any(name in system.metrics for system in report.systems)]
     lead = shown[0] if shown[0] == "ndcg@10" else "auc"
     table = Table(
-        "system",
-        *shown,
-        f"{lead} below the first",
         title=f"{report.dataset}, {report.protocol}: {report.targets or report.units:,} predictions, "
-        f"{report.units:,} units",
+        f"{report.units:,} units"
     )
+    for column in ("system", *shown, "below the first"):
+        table.add_column(column, no_wrap=True)
     first = report.systems[0].name
     behind = {pair.b: pair.difference for pair in report.pairs if pair.a == first and pair.metric == lead}
     for system in report.systems:
         cells = [_cell(system.metrics.get(name), wide=name == lead) for name in shown]
         d = behind.get(system.name)
-        table.add_row(system.name, *cells, f"{d.difference:.4f} ({d.low:.4f} to {d.high:.4f})" if d else "")
+        table.add_row(system.name, *cells, f"{d.difference:.4f} [{d.low:.4f}, {d.high:.4f}]" if d else "")
     return table
 
 
@@ -255,4 +254,4 @@ def _rounded(figures: Mapping[str, float]) -> dict[str, float | None]:
 def _cell(figure: Estimate | None, wide: bool) -> str:
     if figure is None:
         return ""
-    return f"{figure.mean:.4f}" + (f" ({figure.low:.4f} to {figure.high:.4f})" if wide else "")
+    return f"{figure.mean:.4f}" + (f" [{figure.low:.4f}, {figure.high:.4f}]" if wide else "")

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,7 +224,7 @@ class HybridRetriever:
             ("rejected", config.rejected, signals.rejected),
         ):
             if vector_D is not None:
-                parts[name] = weight * self._known(_product(vector_D, self._index.text_N_D.T), item_ids)
+                parts[name] = weight * self._spread(item_ids, partial(self._cosines, vector_D))
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)
@@ -231,7 +232,7 @@ class HybridRetriever:
         chosen = self._index.signals.popularity.counts_N[signals.history.rows_H] > 0
         wanted = bool((chosen & (signals.history.signals_H > 0)).any())
         if not (wanted and parts.keys() <= {"history", "rejected", "wishes"}):
-            parts["popularity"] = config.popularity * self._known(self._prior_N, item_ids)
+            parts["popularity"] = config.popularity * self._spread(item_ids, lambda rows: self._prior_N[rows])
         total: Scores = sum(parts.values(), start=np.zeros(len(item_ids)))
         return [
             Candidate(item_id, float(total[n]), {name: float(part[n]) for name, part in parts.items()})
@@ -262,16 +263,11 @@ class HybridRetriever:
             scores[places] = score(np.array([self._row[item_ids[place]] for place in places]))
         return scores
 
-    def _known(self, scores_N: NDArray[np.floating], item_ids: Sequence[str]) -> Scores:
-        """The scores of some items; 0 for those that the index does not know."""
-        return np.array([scores_N[self._row[i]] if i in self._row else 0.0 for i in item_ids], np.float64)
+    def _cosines(self, vector_D: Floats, rows_C: Rows) -> Scores:
+        # Without BLAS, whose threads wait for cores that an embedder or LLM keeps busy.
+        cosines_C: Scores = np.einsum("cd,d->c", self._index.text_N_D[rows_C], vector_D).astype(np.float64)
+        return cosines_C
 
     def _met(self, item_id: str, wishes: Sequence[Constraint]) -> float:
         met = [wish.strength for wish in wishes if self._catalogue.satisfies(item_id, wish)]
         return float(met.count("prefer") - met.count("avoid"))
-
-
-def _product(vector_A: NDArray[np.floating], matrix_A_N: Floats) -> Scores:
-    """vector @ matrix without BLAS, whose threads wait for cores that an embedder or LLM keeps busy."""
-    product_N: Scores = np.einsum("a,an->n", vector_A, matrix_A_N)
-    return product_N

@@ -1,60 +1,129 @@
-import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from convrec.evaluation.protocols import HeldOut, leave_one_out, rank_held_out
-from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
+from convrec.errors import DataError
+from convrec.evaluation.datasets.base import Dataset
+from convrec.evaluation.protocols import conversation, leave_one_out, like_dislike, llamarec, time_sliced
+from convrec.types import FeedbackEvent
+
+Rating = Callable[..., FeedbackEvent]
 
 
-def event(user: str, item: str, time: float) -> FeedbackEvent:
-    return FeedbackEvent(f"{user}-{item}", user, FeedbackType.RATING, time, item, rating=4.0)
+def with_events(dataset: Dataset, *events: FeedbackEvent) -> Dataset:
+    return replace(dataset, events=events)
 
 
-EVENTS = [
-    event("ann", "late", 9.0),
-    event("bob", "first of two at once", 1.0),
-    event("ann", "early", 1.0),
-    event("bob", "second of two at once", 1.0),
-    event("ann", "middle", 5.0),
-    event("eve", "only", 2.0),
-]
+class TestLeaveOneOut:
+    def test_the_last_event_is_the_test_and_the_second_last_the_validation(self, walks: Dataset) -> None:
+        test, valid = leave_one_out(walks, "test"), leave_one_out(walks, "valid")
+        assert (test.name, valid.name) == ("leave-one-out/test", "leave-one-out/valid")
+        assert len(test.cases) == len(valid.cases) == 40
+        first = test.cases[0]
+        assert (first.case_id, first.unit, first.targets) == ("u00", "u00", ("i11",))
+        assert [entry.item_id for entry in first.query.history] == [f"i{n:02}" for n in range(11)]
+        assert first.query.exclude == {f"i{n:02}" for n in range(11)}
+        assert valid.cases[0].targets == ("i10",)
+        assert len(test.train) == 40 * 11
+        assert len(valid.train) == 40 * 10
+
+    def test_equal_timestamps_keep_the_order_of_the_file(self, walks: Dataset, rating: Rating) -> None:
+        data = with_events(walks, rating("u", 5, 1.0), rating("u", 2, 1.0), rating("u", 9, 1.0))
+        assert leave_one_out(data, "test").cases[0].targets == ("i09",)
+
+    def test_a_repeated_item_is_no_target_and_is_counted(self, walks: Dataset, rating: Rating) -> None:
+        again = [rating("u", 5, 1.0), rating("u", 2, 2.0), rating("u", 5, 3.0)]
+        data = with_events(walks, *again, rating("v", 1, 1.0), rating("v", 2, 2.0), rating("lone", 1, 1.0))
+        task = leave_one_out(data, "test")
+        assert [case.unit for case in task.cases] == ["v"]
+        assert task.notes == ("1 users whose held-out item was in their history already",)
 
 
-def items(case: HeldOut) -> list[str | None]:
-    return [e.item_id for e in case.history]
+class TestLlamarec:
+    def test_the_core_is_what_is_left_when_nobody_has_fewer_than_five(
+        self, walks: Dataset, rating: Rating
+    ) -> None:
+        crowd = [rating(f"u{user}", item, float(item)) for user in range(6) for item in range(6)]
+        # Dropping the rare item leaves its user with four events, which drops that user as well.
+        rare = [rating("v", item, float(item)) for item in range(4)] + [rating("v", 20, 9.0)]
+        task = llamarec(with_events(walks, *crowd, *rare), "test")
+        assert task.name == "llamarec/test"
+        assert task.catalogue.ids == tuple(f"i{n:02}" for n in range(6))
+        assert {case.unit for case in task.cases} == {f"u{n}" for n in range(6)}
+        assert "5-core: 6 users, 6 items, 36 events" in task.notes
+
+    def test_no_core_at_all_is_said(self, walks: Dataset, rating: Rating) -> None:
+        with pytest.raises(DataError, match="no 5-core"):
+            llamarec(with_events(walks, rating("u", 1, 1.0)), "test")
 
 
-def test_the_test_item_is_the_last_by_time_then_by_order() -> None:
-    ann, bob = leave_one_out(EVENTS, "test")
-    assert (ann.user_id, ann.item_id, items(ann)) == ("ann", "late", ["early", "middle"])
-    assert (bob.user_id, bob.item_id, items(bob)) == ("bob", "second of two at once", ["first of two at once"])
+class TestTimeSliced:
+    def test_models_know_what_was_before_the_slice_and_histories_what_came_since(self, walks: Dataset) -> None:
+        tasks = time_sliced(walks, slices=4, per_user=2)
+        assert [task.name for task in tasks] == ["time-sliced/1", "time-sliced/2", "time-sliced/3"]
+        for task in tasks:
+            newest = max(event.timestamp for event in task.train)
+            grown = 0
+            for case in task.cases:
+                known = [event.timestamp for event in task.train if event.user_id == case.unit]
+                grown += len(case.events) > len(known)
+                assert len(case.events) >= len(known)
+                assert case.targets[0] not in {event.item_id for event in case.events}
+            assert grown
+            assert max(len([c for c in task.cases if c.unit == u]) for u in {c.unit for c in task.cases}) == 2
+            assert newest <= 12_000
+        assert len({case.case_id for task in tasks for case in task.cases}) == sum(len(t.cases) for t in tasks)
+
+    def test_too_many_slices_are_refused(self, walks: Dataset, rating: Rating) -> None:
+        with pytest.raises(DataError, match="cannot be cut into 10 slices"):
+            time_sliced(with_events(walks, rating("u", 1, 1.0)))
 
 
-def test_validation_does_not_see_the_test_item() -> None:
-    (ann,) = leave_one_out(EVENTS, "valid")
-    assert (ann.user_id, ann.item_id, items(ann)) == ("ann", "middle", ["early"])
+class TestLikeDislike:
+    def test_the_last_fifth_is_judged_by_its_ratings(self, walks: Dataset, rating: Rating) -> None:
+        events = [rating("u", n, float(n), 5.0 if n % 2 else 2.0) for n in range(10)]
+        events += [rating("v", n, float(n), 5.0) for n in range(10)]
+        task = like_dislike(with_events(walks, *events))
+        (judged,) = task.judgements
+        assert judged.unit == "u"
+        assert dict(zip(judged.item_ids, judged.liked, strict=True)) == {"i08": False, "i09": True}
+        assert len(judged.events) == 8
+        assert len(task.train) == 16
+        assert task.notes == ("1 users without both kinds or without history",)
+
+    def test_what_is_neither_is_left_out(self, walks: Dataset, rating: Rating) -> None:
+        stars = [3.0] * 16 + [5.0, 4.0, 3.5, 1.0]
+        task = like_dislike(with_events(walks, *(rating("u", n, float(n), r) for n, r in enumerate(stars))))
+        assert task.judgements[0].item_ids == ("i16", "i17", "i19")
+        assert task.judgements[0].liked == (True, True, False)
 
 
-class Alphabetical:
-    """Offers a to h, less what is excluded."""
+class TestConversation:
+    def test_what_was_said_and_named_leads_to_what_is_recommended(self, talks: Dataset) -> None:
+        task = conversation(talks, "test")
+        first, second = task.cases
+        assert (first.unit, first.targets) == ("d99", ("i04", "i05"))
+        assert first.query.text == "I liked film 3"
+        assert first.query.seeds == {"i03": 1.0}
+        assert first.query.exclude == {"i03"}
+        assert not second.query.seeds
+        assert len(task.examples) == 20
+        assert {event.user_id for event in task.train} == {f"dialog-d{n}" for n in range(20)}
+        assert [e.item_id for e in task.train if e.user_id == "dialog-d3"] == ["i03", "i04", "i05"]
 
-    def __init__(self) -> None:
-        self.queries: list[RetrievalQuery] = []
+    def test_validation_is_on_the_last_fifth_of_the_conversations(self, talks: Dataset) -> None:
+        task = conversation(talks, "valid")
+        assert {case.unit for case in task.cases} == {"d16", "d17", "d18", "d19"}
+        assert {case.unit for case in task.examples} == {f"d{n}" for n in range(16)}
+        assert not {event.user_id for event in task.train} & {"dialog-d16", "dialog-d19"}
 
-    def retrieve(self, query: RetrievalQuery, k: int) -> list[Candidate]:
-        self.queries.append(query)
-        return [Candidate(item_id, 0.0) for item_id in "abcdefgh" if item_id not in query.exclude][:k]
+    def test_a_long_conversation_is_read_from_its_end(self, talks: Dataset) -> None:
+        turn = replace(talks.test[0], utterances=("x" * 900, "the end"))
+        query = conversation(replace(talks, test=[turn]), "test").cases[0].query
+        assert len(query.text) == 600
+        assert query.text.endswith("x the end")
 
-    def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
-        return [0.0] * len(others)
-
-
-def test_ranks_are_among_what_the_user_has_not_had() -> None:
-    history = (event("ann", "a", 1.0), event("ann", "c", 2.0))
-    cases = [HeldOut("ann", history, "d"), HeldOut("bob", (), "d"), HeldOut("ann", history, "h")]
-    retriever = Alphabetical()
-    assert rank_held_out(retriever, cases, (1.0, 5.0), depth=5).tolist() == [2.0, 4.0, math.inf]
-    assert [entry.item_id for entry in retriever.queries[0].history] == ["a", "c"]
-    assert retriever.queries[0].history[1].signal == pytest.approx(0.875)
-    assert retriever.queries[1].history == ()
+    def test_a_data_set_without_conversations_is_refused(self, walks: Dataset) -> None:
+        with pytest.raises(DataError, match="no conversations"):
+            conversation(walks, "test")

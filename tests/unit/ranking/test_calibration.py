@@ -5,8 +5,8 @@ import pytest
 from convrec.progress import silent
 from convrec.prompting import Prompts
 from convrec.ranking.blend import Blend
-from convrec.ranking.interest import Interest
 from convrec.ranking.calibration import CalibrationConfig, calibrate
+from convrec.ranking.interest import Interest
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import wine_list
