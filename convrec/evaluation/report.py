@@ -26,7 +26,7 @@ from convrec.evaluation.run import SystemRun
 from convrec.evaluation.significance import Difference, Estimate, estimate, paired
 
 _PAIRED = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
-_SHOWN = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
+_SHOWN = {"ndcg@10": "NDCG@10", "auc": "AUC", "recall@10": "R@10", "recall@50": "R@50", "mrr@10": "MRR@10"}
 _TOP = 10
 
 
@@ -160,21 +160,19 @@ def write_report(report: Report, file: Path) -> None:
 
 
 def report_table(report: Report) -> Table:
-    """The main figures, and how each system differs from the best by NDCG@10 or AUC."""
+    """The main figures, and how far each system is below the first, with 95 % intervals."""
     shown = [name for name in _SHOWN if any(name in system.metrics for system in report.systems)]
-    lead = shown[0] if shown[0] == "ndcg@10" else "auc"
-    table = Table(
-        title=f"{report.dataset}, {report.protocol}: {report.targets or report.units:,} predictions, "
-        f"{report.units:,} units"
-    )
-    for column in ("system", *shown, "below the first"):
+    lead = shown[0]
+    count = f"{report.targets or report.units:,} predictions, {report.units:,} units"
+    table = Table(title=f"{report.dataset}, {report.protocol}: {count}")
+    for column in ("system", *(_SHOWN[name] for name in shown), "below the first"):
         table.add_column(column, no_wrap=True)
     first = report.systems[0].name
     behind = {pair.b: pair.difference for pair in report.pairs if pair.a == first and pair.metric == lead}
     for system in report.systems:
         cells = [_cell(system.metrics.get(name), wide=name == lead) for name in shown]
         d = behind.get(system.name)
-        table.add_row(system.name, *cells, f"{d.difference:.4f} [{d.low:.4f}, {d.high:.4f}]" if d else "")
+        table.add_row(system.name, *cells, _interval(d.difference, d.low, d.high) if d else "")
     return table
 
 
@@ -254,4 +252,12 @@ def _rounded(figures: Mapping[str, float]) -> dict[str, float | None]:
 def _cell(figure: Estimate | None, wide: bool) -> str:
     if figure is None:
         return ""
-    return f"{figure.mean:.4f}" + (f" [{figure.low:.4f}, {figure.high:.4f}]" if wide else "")
+    return _interval(figure.mean, figure.low, figure.high) if wide else _bare(figure.mean, 4)
+
+
+def _interval(mean: float, low: float, high: float) -> str:
+    return f"{_bare(mean, 4)} [{_bare(low, 3)},{_bare(high, 3)}]"
+
+
+def _bare(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{digits}f}"
