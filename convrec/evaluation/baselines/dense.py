@@ -14,7 +14,7 @@ from convrec.types import RetrievalQuery
 
 Scores = NDArray[np.float64]
 Score = Callable[[Rows], Scores]
-"""From a history (item_idx, oldest first, rejections left out) to scores_N."""
+"""From a history (item_idx, oldest first, without rejections and what nobody was trained on) to scores_N."""
 
 
 class DenseSystem:
@@ -22,13 +22,15 @@ class DenseSystem:
 
     Args:
         item_ids: N, sorted; the order of the scores.
-        score: Gives scores_N for a history; one without any known item is scored by popularity.
+        score: Gives scores_N for a history. Items that no user of the training data has are left out of it, for
+            no model knows them; a history of nothing else is scored by popularity.
         popularity_N: Users per item.
     """
 
     def __init__(self, item_ids: Sequence[str], score: Score, popularity_N: Scores) -> None:
         self._item_ids = item_ids
         self._row = {item_id: idx for idx, item_id in enumerate(item_ids)}
+        self._trained_N = popularity_N > 0
         self._score = score
         self._popularity_N = popularity_N
 
@@ -51,7 +53,8 @@ class DenseSystem:
     def _scores(self, query: RetrievalQuery) -> Scores:
         named = [item_id for item_id, weight in query.seeds.items() if weight > 0]
         chosen = [*(entry.item_id for entry in query.history if entry.signal > 0), *named]
-        rows = np.array([self._row[item_id] for item_id in chosen if item_id in self._row], np.int64)
+        known = np.array([self._row[item_id] for item_id in chosen if item_id in self._row], np.int64)
+        rows = known[self._trained_N[known]]
         return self._score(rows) if len(rows) else self._popularity_N
 
 

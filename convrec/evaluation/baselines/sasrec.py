@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from convrec.errors import DataError
 from convrec.evaluation.base import Task
 from convrec.evaluation.baselines.dense import DenseSystem, Scores, choices, dense_system
 from convrec.evaluation.extra import extra
 from convrec.progress import Progress
-from convrec.retrieval.sequences import Rows
+from convrec.retrieval.sequences import Rows, Sequences
+
+_KEPT = 2
+"""Events that a user must have left when the last is held out: one to see and one to predict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,21 @@ class SasrecSystem:
 
         Raises:
             SettingsError: RecTools is not installed.
+            DataError: No event can be held out: nobody has three, or nothing else speaks of those items.
         """
         import torch
 
-        # Lightning reports on its hardware and warns of choices made on purpose.
+        lightning: Any = extra("pytorch_lightning")
+        # Lightning reports on its hardware and warns of choices made on purpose. Importing it sets the level.
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model, best = self._train(task, seed, progress)
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model, best = self._train(lightning, task, seed, progress)
+        finally:
+            # The trainer asks it of the whole process, where other models run as well.
+            torch.use_deterministic_algorithms(deterministic)
         torch_model = model.lightning_model.torch_model
         torch_model.load_state_dict(best)
         torch_model.eval()
@@ -96,14 +107,14 @@ class SasrecSystem:
 
         return dense_system(task, choices(task), score)
 
-    def _train(self, task: Task, seed: int, progress: Progress) -> tuple[Any, dict[str, Any]]:
-        lightning: Any = extra("pytorch_lightning")
+    def _train(self, lightning: Any, task: Task, seed: int, progress: Progress) -> tuple[Any, dict[str, Any]]:
         rectools: Any = extra("rectools.dataset")
         sasrec: Any = extra("rectools.models.nn.transformers.sasrec")
         pandas: Any = extra("pandas")
         config = self._config
         lightning.seed_everything(seed, verbose=False)
         sequences = choices(task)
+        _check(sequences)
         frame = pandas.DataFrame(
             {
                 "user_id": sequences.user_E,
@@ -141,10 +152,17 @@ class SasrecSystem:
         return model, model.fit_trainer.callbacks[0].best
 
 
+def _check(sequences: Sequences) -> None:
+    last_U = sequences.items_E[sequences.starts_U1[1:] - 1]
+    held_out = last_U[np.diff(sequences.starts_U1) > _KEPT]
+    if not np.isin(held_out, sequences.before_last(1, keep=_KEPT).items_E).any():
+        raise DataError("SASRec stops by held-out events, and no user has three; leave sasrec out of the systems")
+
+
 def _last_of_each(frame: Any) -> Any:
-    """Which rows are their user's last; users with fewer than three keep theirs."""
+    """Which rows are their user's last; users with too few keep theirs."""
     by_user = frame.groupby("user_id")["datetime"]
-    return ((by_user.rank(method="first", ascending=False) <= 1) & (by_user.transform("size") > 2)).to_numpy()
+    return ((by_user.rank(method="first", ascending=False) <= 1) & (by_user.transform("size") > _KEPT)).to_numpy()
 
 
 def _keeper(lightning: Any, config: SasrecConfig, progress: Progress) -> Any:
