@@ -17,7 +17,7 @@ from convrec.ranking.blend import Blend
 from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.interest import Interest
 from convrec.retrieval.base import Embedder
-from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
 from convrec.retrieval.index import Index, build_index, open_index
 from convrec.types import FeedbackEvent, Mention, Polarity, Profile, RetrievalQuery, SessionState
 
@@ -27,21 +27,23 @@ class RetrievalSystem:
 
     Args:
         embedder: Of the texts.
+        config: Weights of the parts of the score; the defaults when None.
     """
 
     name = "retrieval"
-    settings = "defaults of BehaviourConfig, TransitionConfig, FusionConfig, HybridConfig; weights fitted on train"
     stochastic = False
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+    def __init__(self, embedder: Embedder, config: HybridConfig | None = None) -> None:
+        self._embedder, self._config = embedder, config
+        self.settings = "served settings, combination learned on train" + (f", {config}" if config else "")
 
     def fit(self, task: Task, seed: int, progress: Progress) -> FittedRetrieval:  # noqa: ARG002
         """Build an index in a temporary folder."""
         folder = tempfile.TemporaryDirectory(prefix="convrec-")
         build_index(Path(folder.name), task.catalogue, task.train, self._embedder, progress=progress)
         index = open_index(Path(folder.name), self._embedder)
-        return FittedRetrieval(HybridRetriever(index, task.catalogue, self._embedder), index, folder)
+        retriever = HybridRetriever(index, task.catalogue, self._embedder, self._config)
+        return FittedRetrieval(retriever, index, folder)
 
 
 class FittedRetrieval:
@@ -84,7 +86,7 @@ class BlendSystem:
     Where the blend's test gives the LLM no weight, the order is the retriever's and the LLM is not asked.
 
     Args:
-        embedder: Of the texts.
+        embedder, config: Of the retriever.
         start: Starts the engine for a catalogue.
         candidates: How many the LLM scores; what retrieval ranks after them follows in its order.
         adapter: The adapter version that scores; None is the base model.
@@ -96,6 +98,7 @@ class BlendSystem:
     def __init__(
         self,
         embedder: Embedder,
+        config: HybridConfig | None,
         start: Callable[[Catalogue], Awaitable[Scorer]],
         candidates: int = 20,
         adapter: str | None = None,
@@ -103,7 +106,7 @@ class BlendSystem:
     ) -> None:
         self.name = "blend" if adapter is None else f"blend+{adapter.replace('/', '@')}"
         self.settings = f"{candidates} candidates, blend fitted on {examples} held-out training events"
-        self._retrieval = RetrievalSystem(embedder)
+        self._retrieval = RetrievalSystem(embedder, config)
         self._start, self._adapter = start, adapter
         self._config = CalibrationConfig(examples=examples, candidates=candidates)
 

@@ -43,7 +43,7 @@ from scipy.special import logsumexp
 
 from convrec.progress import Progress, silent
 from convrec.retrieval.sequences import Rows, Sequences
-from convrec.retrieval.signals import FEATURES, Features, Past, Signals, top
+from convrec.retrieval.signals import Features, Past, Signals, top
 
 _RIDGE = 1e-3
 _LEAST_CASES = 100
@@ -121,7 +121,7 @@ def fit_fusion(
             progress(done / len(held), "learning how signals combine")
     if len(cases) < _LEAST_CASES:
         return Fusion()
-    weights = _fit(cases)
+    weights = fit_choices(cases)
     spread = float(np.mean([(case @ weights).max() for case in cases]))
     return Fusion(tuple(float(w) for w in weights), max(spread, 1e-6), len(cases))
 
@@ -153,10 +153,17 @@ def _case(
     return np.concatenate([features_C_F[at], np.delete(features_C_F, at, axis=0)])
 
 
-def _fit(cases: Sequence[Features]) -> NDArray[np.float64]:
-    """Weights of a multinomial logit in which the first candidate of each case was chosen."""
-    width = max(len(case) for case in cases)
-    x_B_C_F = np.zeros((len(cases), width, len(FEATURES)), np.float32)
+def fit_choices(cases: Sequence[Features]) -> NDArray[np.float64]:
+    """Weights of a multinomial logit in which the first candidate of each case was chosen, with a small ridge.
+
+    Args:
+        cases: At least one; features_C_F each, F the same for all.
+
+    Returns:
+        weights_F.
+    """
+    width, features = max(len(case) for case in cases), cases[0].shape[1]
+    x_B_C_F = np.zeros((len(cases), width, features), np.float32)
     absent_B_C = np.ones((len(cases), width), bool)
     for row, case in enumerate(cases):
         x_B_C_F[row, : len(case)] = case
@@ -170,6 +177,6 @@ def _fit(cases: Sequence[Features]) -> NDArray[np.float64]:
         gradient_F = (expected_F - x_B_C_F[:, 0].sum(axis=0)) / len(cases) + 2 * _RIDGE * w_F
         return float((log_total_B - logits_B_C[:, 0]).mean() + _RIDGE * w_F @ w_F), gradient_F
 
-    result = minimize(loss, np.zeros(len(FEATURES)), jac=True, method="L-BFGS-B")
+    result = minimize(loss, np.zeros(features), jac=True, method="L-BFGS-B")
     fitted: NDArray[np.float64] = result.x
     return fitted

@@ -34,15 +34,17 @@ but funnier" must begin with comedies, and they must be nearer to Alien than to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
+from convrec.errors import SettingsError
 from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.index import Index
+from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Past
 from convrec.types import Candidate, Constraint, RetrievalQuery
@@ -70,6 +72,30 @@ class HybridConfig:
     popularity: float = 0.5
     wish: float = 2.5
     rejected: float = 1.0
+
+
+def hybrid_config(embedder: str | None) -> HybridConfig:
+    """The weights that a tuned embedder was judged with; the defaults for any other model.
+
+    Raises:
+        SettingsError: It is a version that did not pass its gate.
+    """
+    manifest = read_manifest(embedder) if embedder else None
+    if manifest is None:
+        return HybridConfig()
+    if not manifest.accepted:
+        raise SettingsError(
+            f"the embedder {embedder} did not pass its gate ({'; '.join(manifest.reasons)}); "
+            "set CONVREC_EMBEDDER to another or train it on more"
+        )
+    own, learned = HybridConfig(), manifest.weights
+    return replace(
+        own,
+        text=learned.get("text", own.text),
+        content=learned.get("content", own.content),
+        seeds=learned.get("seeds", own.seeds),
+        popularity=learned.get("popularity", own.popularity),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker
 from convrec.retrieval.base import Embedder
-from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
@@ -67,6 +67,15 @@ class Workshop:
         from convrec.retrieval.embedding import SentenceEmbedder
 
         return SentenceEmbedder(self._model(self.settings.embedder, EMBEDDER, "embedder"))
+
+    @cached_property
+    def hybrid(self) -> HybridConfig:
+        """Weights of the retrieval score: those that the embedder was judged with, else the defaults.
+
+        Raises:
+            SettingsError: The embedder is a version that did not pass its gate.
+        """
+        return hybrid_config(self.settings.embedder)
 
     @property
     def model(self) -> str:
@@ -145,7 +154,7 @@ class Workshop:
 
     def recommender(self, catalogue: Catalogue, index: Index, engine: Engine) -> Recommender:
         """Everything composed, with the stored blend."""
-        retriever = HybridRetriever(index, catalogue, self.embedder)
+        retriever = HybridRetriever(index, catalogue, self.embedder, self.hybrid)
         counts = index.signals.popularity.counts_N.tolist()
         ranker = BlendRanker(
             self.interest(engine, catalogue),

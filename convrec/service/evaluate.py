@@ -26,6 +26,7 @@ from convrec.evaluation.run import RunConfig, evaluate
 from convrec.prompting import load_domain
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.embedding import SentenceEmbedder
+from convrec.retrieval.hybrid import HybridConfig, hybrid_config
 from convrec.service.build import Workshop
 from convrec.service.names import SYSTEMS, DatasetName, ProtocolName, Split
 from convrec.service.steps import Steps
@@ -87,7 +88,8 @@ def run_evaluation(workshop: Workshop, config: EvaluateConfig, command: Sequence
         dataset = _dataset(workshop, config)
         tasks = _tasks(dataset, config)
     embedder = SentenceEmbedder(config.embedder) if config.embedder else workshop.embedder
-    systems = [_system(name, workshop, embedder, steps) for name in dict.fromkeys(config.systems)]
+    weights = hybrid_config(config.embedder) if config.embedder else workshop.hybrid
+    systems = [_system(name, workshop, embedder, weights, steps) for name in dict.fromkeys(config.systems)]
     with steps.step("Evaluating") as progress:
         runs = evaluate(tasks, systems, RunConfig(config.out, config.seeds, config.depth), progress)
     with steps.step("Reporting"):
@@ -127,11 +129,11 @@ def _tasks(dataset: Dataset, config: EvaluateConfig) -> list[Task]:
     return [task]
 
 
-def _system(name: str, workshop: Workshop, embedder: Embedder, steps: Steps) -> System:
+def _system(name: str, workshop: Workshop, embedder: Embedder, weights: HybridConfig, steps: Steps) -> System:
     if name in _BASELINES:
         return _BASELINES[name]()
     if name == "retrieval":
-        return RetrievalSystem(embedder)
+        return RetrievalSystem(embedder, weights)
     head, plus, adapter = name.partition("+")
     if head != "blend" or bool(plus) != bool(adapter):
         raise SettingsError(f"there is no system {name!r}; there are: {', '.join(SYSTEMS)}")
@@ -142,4 +144,4 @@ def _system(name: str, workshop: Workshop, embedder: Embedder, steps: Steps) -> 
         engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
         return Scorer(workshop.interest(engine, catalogue), engine.close)
 
-    return BlendSystem(embedder, start, workshop.settings.candidates, adapter or None)
+    return BlendSystem(embedder, weights, start, workshop.settings.candidates, adapter or None)

@@ -1,0 +1,1 @@
+"""Learning from what people said and did: versions of models, judged before they serve."""

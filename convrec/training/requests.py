@@ -1,0 +1,108 @@
+"""Owns what a text embedder learns from: pairs of a request and the item that it asks for. Trains nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from convrec.data.catalogue import Catalogue, written
+from convrec.evaluation.base import Case, Task
+from convrec.types import FacetType, FeedbackEvent, RetrievalQuery
+
+_OPENINGS = (
+    "",
+    "something ",
+    "a ",
+    "I am looking for ",
+    "can you recommend a ",
+    "do you know any ",
+    "in the mood for ",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A request and an item that it is for.
+
+    Args:
+        text: What was said.
+        item_id: What was wanted.
+        related: Items that are no counter-examples: wanted as well, or named.
+    """
+
+    text: str
+    item_id: str
+    related: frozenset[str]
+
+
+def conversation_pairs(cases: Iterable[Case]) -> list[Pair]:
+    """One pair per target of recorded conversations."""
+    return [
+        Pair(case.query.text, target, frozenset({*case.targets, *case.query.seeds}))
+        for case in cases
+        for target in case.targets
+    ]
+
+
+def catalogue_pairs(catalogue: Catalogue, per_item: int = 2, seed: int = 0) -> list[Pair]:
+    """Request-like text made from the items themselves, where nobody's conversations are known.
+
+    A request names up to three of an item's facet values in people's own words ("funny, romantic film from 1995");
+    items that share all of them are no counter-examples.
+
+    Args:
+        catalogue: Whose facets give the words.
+        per_item: Requests per item that has facet values.
+        seed: The same seed gives the same requests.
+    """
+    source = random.Random(seed)
+    noun = catalogue.domain.noun
+    having: dict[tuple[str, str], set[str]] = {}
+    for item_id, item in catalogue.items():
+        for facet in catalogue.facets:
+            for value in item.values(facet.name):
+                having.setdefault((facet.name, written(value)), set()).add(item_id)
+    pairs = []
+    for item_id, item in catalogue.items():
+        sets = [
+            (facet, written(value))
+            for facet in catalogue.facets
+            if facet.type is FacetType.SET
+            for value in item.values(facet.name)
+        ]
+        ranges = [
+            (facet, written(value))
+            for facet in catalogue.facets
+            if facet.type is FacetType.RANGE
+            for value in item.values(facet.name)
+        ]
+        for _ in range(per_item if sets else 0):
+            told = source.sample(sets, min(len(sets), source.randint(1, 2)))
+            words = [source.choice((value, *facet.words.get(value, ()))).lower() for facet, value in told]
+            text = f"{source.choice(_OPENINGS)}{', '.join(words)} {noun}"
+            if ranges and source.random() < 0.3:
+                facet, value = source.choice(ranges)
+                told.append((facet, value))
+                text += f" from {value}" if facet.name == "year" else f", {facet.name} {value}"
+            same = set.intersection(*(having[facet.name, value] for facet, value in told))
+            pairs.append(Pair(text, item_id, frozenset(same)))
+    return pairs
+
+
+def request_task(catalogue: Catalogue, events: Iterable[FeedbackEvent], seed: int = 0) -> Task:
+    """Requests made from the catalogue as a task: four fifths of the items to learn from, one to be judged on."""
+    pairs = catalogue_pairs(catalogue, seed=seed)
+    items = sorted({pair.item_id for pair in pairs})
+    judged = set(random.Random(seed).sample(items, len(items) // 5))
+    cases = [
+        Case(f"{pair.item_id}/{number}", pair.item_id, RetrievalQuery(text=pair.text), (pair.item_id,))
+        for number, pair in enumerate(pairs)
+    ]
+    return Task(
+        "requests/valid",
+        catalogue,
+        tuple(events),
+        tuple(case for case in cases if case.unit in judged),
+        examples=tuple(case for case in cases if case.unit not in judged),
+    )

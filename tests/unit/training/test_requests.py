@@ -1,0 +1,50 @@
+from convrec.data.catalogue import Catalogue
+from convrec.evaluation.base import Case
+from convrec.training.requests import catalogue_pairs, conversation_pairs, request_task
+from convrec.types import Domain, Facet, FacetType, Item, RetrievalQuery
+
+FACETS = (Facet("genre", FacetType.SET, words={"Comedy": ("funny",)}), Facet("year", FacetType.RANGE))
+DOMAIN = Domain("films", "film", "films", "watch", "watched", ("year", "genre"), FACETS, (1.0, 5.0))
+CATALOGUE = Catalogue(
+    [
+        Item("a", "A", {"genre": ("Comedy",), "year": 1990}),
+        Item("b", "B", {"genre": ("Comedy", "Drama"), "year": 1990}),
+        Item("c", "C", {"genre": ("Drama",), "year": 2000}),
+        Item("bare", "D", {}),
+    ],
+    DOMAIN,
+)
+
+
+def test_a_conversation_gives_a_pair_per_target_that_spares_what_was_named() -> None:
+    case = Case("1", "d", RetrievalQuery(text="like A", seeds={"a": 1.0}), ("b", "c"))
+    first, second = conversation_pairs([case])
+    assert (first.text, first.item_id, second.item_id) == ("like A", "b", "c")
+    assert first.related == second.related == {"a", "b", "c"}
+
+
+def test_requests_are_in_peoples_words_and_spare_what_they_are_for_as_well() -> None:
+    pairs = catalogue_pairs(CATALOGUE, per_item=40)
+    assert {pair.item_id for pair in pairs} == {"a", "b", "c"}
+    assert any("funny" in pair.text for pair in pairs)
+    assert any("from 1990" in pair.text for pair in pairs)
+    for pair in pairs:
+        assert pair.item_id in pair.related
+        words = pair.text.replace(",", "").split()
+        for item_id, item in CATALOGUE.items():
+            genres = {*item.values("genre")}
+            wanted = {
+                g for g, word in (("Comedy", "comedy"), ("Comedy", "funny"), ("Drama", "drama")) if word in words
+            }
+            if item_id in pair.related:
+                assert wanted <= genres
+    assert pairs == catalogue_pairs(CATALOGUE, per_item=40)
+    assert pairs != catalogue_pairs(CATALOGUE, per_item=40, seed=1)
+
+
+def test_requests_to_be_judged_on_are_for_items_that_are_not_learned_from() -> None:
+    many = Catalogue([Item(f"i{n}", f"T{n}", {"genre": ("Comedy",)}) for n in range(20)], DOMAIN)
+    task = request_task(many, [])
+    learned, judged = {case.unit for case in task.examples}, {case.unit for case in task.cases}
+    assert (len(learned), len(judged)) == (16, 4)
+    assert not learned & judged
