@@ -46,6 +46,7 @@ class Settings(BaseSettings):
         vllm_port: Port of the child server; 0 picks a free one.
         k: Length of a slate when nobody asks for another, 1 to 20.
         candidates: How many retrieved items the LLM scores, 5 to 200.
+        refit_events: How many new events of the ledger make a running server rebuild its index; 0 means never.
         score_timeout_s, reply_timeout_s: After these the slate degrades, the reply ends.
     """
 
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     ui_port: int = Field(default=7860, ge=0, le=65535)
     k: int = Field(default=5, ge=1, le=20)
     candidates: int = Field(default=20, ge=5, le=200)
+    refit_events: int = Field(default=1000, ge=0)
     score_timeout_s: float = Field(default=20.0, gt=0)
     reply_timeout_s: float = Field(default=60.0, gt=0)
 

@@ -1,7 +1,7 @@
 """Train a version of the text embedder, and let it serve only where it beats the one it came from.
 
-Trains on four fifths of the conversations (or of requests made from the catalogue), judges on the last fifth, and,
-where the gate accepts, trains the same way on everything: that model serves, under the weights that were judged.
+Trains on four fifths of the conversations (or of requests made from the catalogue) and judges on the last fifth.
+What was judged is what serves, under the weights it was judged with.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ def main(
     seed: Annotated[int, typer.Option()] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are kept")] = None,
 ) -> None:
-    """Train, judge, and where accepted train on everything."""
+    """Train and judge."""
     console, steps = Console(), ConsoleSteps(Console(stderr=True))
     workshop = Workshop(load_settings(data_dir=data_dir))
     start = base or str(fetch_embedder(workshop.settings.models_dir))
@@ -52,17 +52,13 @@ def main(
     config = EmbedderConfig(epochs=epochs, seed=seed)
     learned = conversation_pairs(task.examples)
     with steps.step(f"Training on {len(learned):,} pairs") as progress:
-        candidate = train_embedder(start, learned, task.catalogue, out / "judged", config, progress)
+        candidate = train_embedder(start, learned, task.catalogue, out / "work", config, progress)
     with steps.step("Weighing the base") as progress:
         before = weigh(SentenceEmbedder(start), task, progress)
     with steps.step("Weighing the new version") as progress:
         after = weigh(SentenceEmbedder(candidate), task, progress)
     verdict = judge(before, after)
     _show(console, before, after, verdict)
-    if verdict.accepted:
-        everything = learned + conversation_pairs(task.cases)
-        with steps.step(f"Training on {len(everything):,} pairs") as progress:
-            candidate = train_embedder(start, everything, task.catalogue, out / "whole", config, progress)
     _publish(candidate, out / "model", start, before, after, verdict, learned, config, dataset)
     console.print(
         f"Serve it with CONVREC_EMBEDDER={out / 'model'} and: convrec index"

@@ -47,7 +47,7 @@ def replay(intents: Iterable[Intent]) -> SessionState:
     return state
 
 
-def retrieval_query(state: SessionState, profile: Profile) -> RetrievalQuery:
+def retrieval_query(state: SessionState, profile: Profile, now: float | None = None) -> RetrievalQuery:
     """What to look for: words, seeds and constraints of the conversation, the user's history, nothing known."""
     return RetrievalQuery(
         text=state.query,
@@ -55,6 +55,7 @@ def retrieval_query(state: SessionState, profile: Profile) -> RetrievalQuery:
         seeds={m.item_id: _SEEDS[m.polarity] for m in state.mentions if m.polarity in _SEEDS},
         constraints=state.constraints,
         exclude=profile.excluded | {mention.item_id for mention in state.mentions},
+        now=now,
     )
 
 

@@ -22,8 +22,8 @@ from convrec.types import FeedbackEvent, FeedbackType, RetrievalQuery
 Split = Literal["valid", "test"]
 
 _CORE = 5
-_TEXT_CHARS = 600
-"""Of a conversation, from its end: about 150 tokens, what the embedder reads in one go."""
+_TEXT_CHARS = 360
+"""Of a conversation, from its end: about 90 tokens."""
 _LEARN_SHARE = 0.8
 
 
@@ -169,7 +169,7 @@ def like_dislike(dataset: Dataset, liked: float = 0.75, disliked: float = 0.5) -
 def conversation(dataset: Dataset, split: Split) -> Task:
     """From what was said to what is recommended next, per target, over the full catalogue.
 
-    A case is a turn that recommends: its text is what was said before (its last 600 characters), its seeds are the
+    A case is a turn that recommends: its text is what was said before (its last 360 characters), its seeds are the
     items named before, which are masked. The turns to learn from are `examples`, and as choices (items named or
     recommended, in order, one "user" per conversation) they are `train`. For `valid`, the first 80 % of the
     conversations to learn from are learned from and the others are the cases.

@@ -173,6 +173,7 @@ def build_index(
     config: BehaviourConfig | None = None,
     progress: Progress = silent,
     ledger_position: int = 0,
+    earlier: Index | None = None,
 ) -> IndexMeta:
     """Build a new generation beside the current one and flip to it.
 
@@ -187,6 +188,7 @@ def build_index(
         config: How behaviour is modelled; the defaults when None.
         progress: Called with the fraction done, in [0, 1], and what is being done.
         ledger_position: Of the ledger when the events were read, kept in the meta data.
+        earlier: An open index by the same embedder; where it is of the same catalogue its text vectors are taken.
 
     Raises:
         DataError: The catalogue is empty.
@@ -205,7 +207,14 @@ def build_index(
         folder.mkdir()
         try:
             meta = _build(
-                folder, catalogue, events, embedder, config or BehaviourConfig(), progress, ledger_position
+                folder,
+                catalogue,
+                events,
+                embedder,
+                config or BehaviourConfig(),
+                progress,
+                ledger_position,
+                earlier,
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -232,10 +241,14 @@ def _build(
     config: BehaviourConfig,
     progress: Progress,
     ledger_position: int,
+    earlier: Index | None,
 ) -> IndexMeta:
     ids = catalogue.ids
-    descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
-    text_N_D = _embed(embedder, descriptions, lambda done: progress(0.5 * done, "embedding descriptions"))
+    if earlier is not None and earlier.meta.catalogue_fingerprint == catalogue.fingerprint:
+        text_N_D = earlier.text_N_D
+    else:
+        descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
+        text_N_D = _embed(embedder, descriptions, lambda done: progress(0.5 * done, "embedding descriptions"))
     row = {item_id: idx for idx, item_id in enumerate(ids)}
     sequences = read_sequences(events, row, catalogue.domain.rating_scale)
     fusion = _learn(sequences, len(ids), config, lambda done, what: progress(0.5 + 0.2 * done, what))

@@ -97,8 +97,8 @@ class Workshop:
             raise DataError("there is no catalogue yet; run: convrec ingest --catalogue FILE, or: convrec demo")
         return self.store.load(load_domain(self.settings.prompts_dir, name))
 
-    def index(self, catalogue: Catalogue, progress: Progress = silent) -> IndexMeta:
-        """Rebuild both collections from the catalogue and the ledger."""
+    def index(self, catalogue: Catalogue, progress: Progress = silent, earlier: Index | None = None) -> IndexMeta:
+        """Rebuild both collections from the catalogue and the ledger; see build_index for `earlier`."""
         position = self.ledger.position()
         return build_index(
             self.settings.index_dir,
@@ -107,6 +107,7 @@ class Workshop:
             self.embedder,
             progress=progress,
             ledger_position=position,
+            earlier=earlier,
         )
 
     def index_is_current(self, catalogue: Catalogue) -> bool:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import DataError, SettingsError
 from convrec.evaluation.base import System, Task
-from convrec.evaluation.baselines.factors import AlsSystem, BprSystem
-from convrec.evaluation.baselines.linear import EaseSystem, ItemKnnSystem
-from convrec.evaluation.baselines.popularity import PopularitySystem
-from convrec.evaluation.baselines.sasrec import SasrecSystem
+from convrec.evaluation.baselines.registry import BASELINES, baseline
 from convrec.evaluation.datasets.base import Dataset
 from convrec.evaluation.datasets.files import read_files
 from convrec.evaluation.datasets.movielens import read_movielens_100k, read_movielens_latest
@@ -30,16 +27,6 @@ from convrec.retrieval.hybrid import HybridConfig, hybrid_config
 from convrec.service.build import Workshop
 from convrec.service.names import SYSTEMS, DatasetName, ProtocolName, Split
 from convrec.service.steps import Steps
-
-_BASELINES: dict[str, Callable[[], System]] = {
-    "popularity": PopularitySystem,
-    "item-knn": ItemKnnSystem,
-    "ease": EaseSystem,
-    "recency-ease": lambda: EaseSystem(decay=0.8),
-    "als": AlsSystem,
-    "bpr": BprSystem,
-    "sasrec": SasrecSystem,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +76,9 @@ def run_evaluation(workshop: Workshop, config: EvaluateConfig, command: Sequence
         tasks = _tasks(dataset, config)
     embedder = SentenceEmbedder(config.embedder) if config.embedder else workshop.embedder
     weights = hybrid_config(config.embedder) if config.embedder else workshop.hybrid
-    systems = [_system(name, workshop, embedder, weights, steps) for name in dict.fromkeys(config.systems)]
+    systems = [
+        _system(name, dataset.name, workshop, embedder, weights, steps) for name in dict.fromkeys(config.systems)
+    ]
     with steps.step("Evaluating") as progress:
         runs = evaluate(tasks, systems, RunConfig(config.out, config.seeds, config.depth), progress)
     with steps.step("Reporting"):
@@ -129,9 +118,11 @@ def _tasks(dataset: Dataset, config: EvaluateConfig) -> list[Task]:
     return [task]
 
 
-def _system(name: str, workshop: Workshop, embedder: Embedder, weights: HybridConfig, steps: Steps) -> System:
-    if name in _BASELINES:
-        return _BASELINES[name]()
+def _system(
+    name: str, dataset: str, workshop: Workshop, embedder: Embedder, weights: HybridConfig, steps: Steps
+) -> System:
+    if name in BASELINES:
+        return baseline(name, dataset)
     if name == "retrieval":
         return RetrievalSystem(embedder, weights)
     head, plus, adapter = name.partition("+")

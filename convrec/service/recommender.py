@@ -178,7 +178,9 @@ class Recommender:
         )
         profile = await self._profile(request.user_id)
         k = request.k or state.k or self._k
-        slate = await self._slate(profile, state, request.message, retrieval_query(state, profile), k)
+        slate = await self._slate(
+            profile, state, request.message, retrieval_query(state, profile, self._clock()), k
+        )
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
         text = ""
@@ -203,7 +205,7 @@ class Recommender:
         intent = replace(intent, constraints=intent.constraints + request.constraints)
         state = update(SessionState(), intent)
         profile = await self._profile(request.user_id)
-        query = retrieval_query(state, profile)
+        query = retrieval_query(state, profile, self._clock())
         query = replace(query, exclude=query.exclude | request.exclude)
         slate = await self._slate(profile, state, request.query, query, request.k or state.k or self._k)
         return await self._show(request.user_id, None, None, intent, state, slate, started)

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,10 +23,13 @@ from convrec.data.catalogue import Catalogue
 from convrec.engine.base import Engine
 from convrec.errors import ConvRecError, SettingsError
 from convrec.progress import Progress
+from convrec.retrieval.index import Index, open_index
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.logs import log_to
+from convrec.service.recommender import Recommender
+from convrec.service.refit import Refit
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
 
@@ -76,17 +79,42 @@ async def _work(
     catalogue = await asyncio.to_thread(workshop.catalogue)
     with told.step("Loading the text embedder"):
         await asyncio.to_thread(lambda: workshop.embedder)
-    index = stack.enter_context(await asyncio.to_thread(workshop.open_index, catalogue, told, url))
+    index = await asyncio.to_thread(workshop.open_index, catalogue, told, url)
+    # Whoever holds the index last closes it: from here on this is the refit, once it is there.
+    opened = stack.enter_context(ExitStack())
+    opened.callback(index.close)
     engine = await start_engine(settings, workshop.model, told)
     stack.push_async_callback(engine.close)
     if not settings.blend_file.exists():
         await fit_blend(workshop, catalogue, engine, told)
     slot.fill(workshop.recommender(catalogue, index, engine))
+    opened.pop_all()
+    await stack.enter_async_context(_refit(workshop, slot, index, engine, url))
     steps.note(f"API  {url}")
     if ui:
         with told.step("Starting the chat page"):
             page = await stack.enter_async_context(_chat_page(url, settings.host, settings.ui_port))
         steps.note(f"Chat {page}")
+
+
+def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine, url: str) -> Refit:
+    """Keeps what is served up with catalogue and ledger."""
+    settings = workshop.settings
+
+    def rebuild(earlier: Index) -> tuple[Index, Recommender]:
+        catalogue = workshop.catalogue()
+        workshop.index(catalogue, earlier=earlier)
+        opened = open_index(settings.index_dir, workshop.embedder, url)
+        return opened, workshop.recommender(catalogue, opened, engine)
+
+    return Refit(
+        slot,
+        index,
+        workshop.ledger.position,
+        rebuild,
+        events=settings.refit_events,
+        grace_s=settings.score_timeout_s + settings.reply_timeout_s,
+    )
 
 
 async def fit_blend(workshop: Workshop, catalogue: Catalogue, engine: Engine, steps: Steps) -> None:

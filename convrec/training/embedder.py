@@ -47,7 +47,7 @@ class EmbedderConfig:
     learning_rate: float = 4e-5
     temperature: float = 0.05
     popularity: float = 0.5
-    tokens: int = 160
+    tokens: int = 96
     seed: int = 0
     checkpoint: int = 40
 
@@ -105,9 +105,9 @@ def train_embedder(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            log.write(json.dumps({"step": step + 1, "loss": round(float(loss), 4)}) + "\n")
+            log.write(json.dumps({"step": step + 1, "loss": round(loss.item(), 4)}) + "\n")
             log.flush()
-            progress((step + 1) / steps, f"loss {float(loss):.3f}, step {step + 1} of {steps}")
+            progress((step + 1) / steps, f"loss {loss.item():.3f}, step {step + 1} of {steps}")
             if (step + 1) % config.checkpoint == 0:
                 _save(torch, model, optimizer, schedule, step + 1, work, asdict(config) | {"pairs": len(pairs)})
     model.eval()
@@ -138,7 +138,10 @@ def _loss(
 
 
 def _encode(torch: Any, model: Any, texts: Sequence[str]) -> Any:
-    features = {name: value.to(model.device) for name, value in model.preprocess(list(texts)).items()}
+    features = {
+        name: value.to(model.device) if isinstance(value, torch.Tensor) else value
+        for name, value in model.preprocess(list(texts)).items()
+    }
     return torch.nn.functional.normalize(model(features)["sentence_embedding"], dim=1)
 
 

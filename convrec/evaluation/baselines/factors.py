@@ -24,7 +24,7 @@ class AlsSystem:
     stochastic = True
 
     def __init__(
-        self, factors: int = 32, regularisation: float = 10.0, alpha: float = 3.0, iterations: int = 20
+        self, factors: int = 128, regularisation: float = 10.0, alpha: float = 1.0, iterations: int = 15
     ) -> None:
         self._factors, self._regularisation = factors, regularisation
         self._alpha, self._iterations = alpha, iterations
@@ -80,10 +80,10 @@ class BprSystem:
 
     def __init__(
         self,
-        factors: int = 64,
-        learning_rate: float = 0.05,
-        regularisation: float = 0.01,
-        iterations: int = 200,
+        factors: int = 32,
+        learning_rate: float = 0.02,
+        regularisation: float = 0.03,
+        iterations: int = 100,
     ) -> None:
         self._factors, self._learning_rate = factors, learning_rate
         self._regularisation, self._iterations = regularisation, iterations

@@ -28,7 +28,7 @@ class ItemKnnSystem:
     name = "item-knn"
     stochastic = False
 
-    def __init__(self, neighbours: int = 200, shrinkage: float = 20.0) -> None:
+    def __init__(self, neighbours: int = 50, shrinkage: float = 0.0) -> None:
         self._neighbours, self._shrinkage = neighbours, shrinkage
         self.settings = f"cosine, {neighbours} neighbours, shrinkage {shrinkage:g}"
 
@@ -38,7 +38,7 @@ class ItemKnnSystem:
         x_U_N = matrix(sequences, len(task.catalogue.ids))
         together_N_N = (x_U_N.T @ x_U_N).toarray().astype(np.float64)
         norms_N = np.sqrt(np.diag(together_N_N))
-        cosines_N_N = together_N_N / (np.outer(norms_N, norms_N) + self._shrinkage)
+        cosines_N_N = together_N_N / np.maximum(np.outer(norms_N, norms_N) + self._shrinkage, 1e-9)
         np.fill_diagonal(cosines_N_N, 0.0)
         if self._neighbours < len(cosines_N_N):
             least_N = np.partition(cosines_N_N, -self._neighbours, axis=1)[:, -self._neighbours]

@@ -41,9 +41,9 @@ class SasrecConfig:
     dropout: float = 0.3
     length: int = 100
     learning_rate: float = 1e-3
-    batch: int = 64
+    batch: int = 16
     epochs: int = 200
-    patience: int = 10
+    patience: int = 5
 
 
 class SasrecSystem:

@@ -121,7 +121,7 @@ class TestConversation:
     def test_a_long_conversation_is_read_from_its_end(self, talks: Dataset) -> None:
         turn = replace(talks.test[0], utterances=("x" * 900, "the end"))
         query = conversation(replace(talks, test=[turn]), "test").cases[0].query
-        assert len(query.text) == 600
+        assert len(query.text) == 360
         assert query.text.endswith("x the end")
 
     def test_a_data_set_without_conversations_is_refused(self, walks: Dataset) -> None:

@@ -1,0 +1,116 @@
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from convrec.errors import IndexUnavailableError
+from convrec.retrieval.index import Index, build_index, open_index
+from convrec.service.refit import Refit
+from convrec.service.slot import RecommenderSlot
+from convrec.testing.engine import FakeEngine
+from convrec.testing.recommender import small_recommender, wine_list
+from convrec.testing.retriever import HashEmbedder
+
+PROMPTS = Path(__file__).parents[3] / "prompts"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    build_index(tmp_path / "index", wine_list(), [], HashEmbedder(), ledger_position=10)
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def recommenders(tmp_path: Path) -> Iterator[list[object]]:
+    with (
+        small_recommender(_made(tmp_path / "a"), PROMPTS, FakeEngine()) as old,
+        small_recommender(_made(tmp_path / "b"), PROMPTS, FakeEngine()) as new,
+    ):
+        yield [old, new]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+class World:
+    """A ledger's position, and rebuilding at it."""
+
+    def __init__(self, folder: Path, new: object) -> None:
+        self.folder, self.new, self.position, self.rebuilt = folder, new, 10, 0
+        self.fail = False
+
+    def rebuild(self, earlier: Index) -> tuple[Index, object]:
+        if self.fail:
+            raise IndexUnavailableError("no space left")
+        self.rebuilt += 1
+        build_index(self.folder, wine_list(), [], HashEmbedder(), ledger_position=self.position, earlier=earlier)
+        return open_index(self.folder, HashEmbedder()), self.new
+
+    def refit(self, slot: RecommenderSlot, index: Index, events: int = 5, grace_s: float = 0.2) -> Refit:
+        return Refit(slot, index, lambda: self.position, self.rebuild, events, grace_s, look_s=0.02)  # type: ignore[arg-type]
+
+
+async def until(true: object, seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # type: ignore[operator]
+            await asyncio.sleep(0.02)
+
+
+async def test_enough_new_events_switch_to_a_new_index_and_close_the_old(
+    folder: Path, recommenders: list[object]
+) -> None:
+    old, new = recommenders
+    slot, world = RecommenderSlot(old), World(folder, new)  # type: ignore[arg-type]
+    index = open_index(folder, HashEmbedder())
+    async with world.refit(slot, index):
+        world.position = 14
+        await asyncio.sleep(0.2)
+        assert world.rebuilt == 0
+        world.position = 15
+        await until(lambda: slot.get() is new)
+        # Turns under way may still use the old one.
+        assert index.store.count("text") == 30
+        await until(lambda: len([path for path in folder.iterdir() if path.is_dir()]) == 1)
+        await asyncio.sleep(0.2)
+        assert world.rebuilt == 1
+    open_index(folder, HashEmbedder()).close()
+
+
+async def test_a_refit_that_fails_leaves_what_serves(folder: Path, recommenders: list[object]) -> None:
+    old, new = recommenders
+    slot, world = RecommenderSlot(old), World(folder, new)  # type: ignore[arg-type]
+    world.fail, world.position = True, 99
+    index = open_index(folder, HashEmbedder())
+    async with world.refit(slot, index, grace_s=0.1):
+        await asyncio.sleep(0.3)
+        assert slot.get() is old
+        assert index.store.count("text") == 30
+        world.fail = False
+        await until(lambda: slot.get() is new)
+
+
+async def test_zero_events_mean_never(folder: Path, recommenders: list[object]) -> None:
+    slot, world = RecommenderSlot(recommenders[0]), World(folder, recommenders[1])  # type: ignore[arg-type]
+    world.position = 10**6
+    async with world.refit(slot, open_index(folder, HashEmbedder()), events=0):
+        await asyncio.sleep(0.2)
+    assert world.rebuilt == 0
+    open_index(folder, HashEmbedder()).close()
+
+
+def test_texts_of_an_unchanged_catalogue_are_not_embedded_again(folder: Path) -> None:
+    class Once(HashEmbedder):
+        asked = 0
+
+        def embed(self, texts):  # type: ignore[no-untyped-def]
+            self.asked += len(texts)
+            return super().embed(texts)
+
+    embedder = Once()
+    with open_index(folder, embedder) as earlier:
+        embedder.asked = 0
+        build_index(folder, wine_list(), [], embedder, earlier=earlier)
+        assert embedder.asked == 1  # the probe
