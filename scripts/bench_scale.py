@@ -1,8 +1,8 @@
 """Measure how the index grows: synthetic catalogues of 1,000 to 1,000,000 items, each in a process of its own.
 
-Items belong to topics and have Zipf-distributed appeal; users wander within a few topics, where items of neighbouring
-numbers follow each other. Text vectors come from a stand-in for the embedder (topic plus noise, 384 dimensions): what
-a real one costs is its texts per second, which does not depend on the catalogue's size.
+Items belong to topics and have Zipf-distributed appeal; users wander within a few topics, where items of
+neighbouring numbers follow each other. Text vectors come from a stand-in for the embedder (topic plus noise,
+384 dimensions): what a real one costs is its texts per second, which does not depend on the catalogue's size.
 """
 
 import json
@@ -139,7 +139,7 @@ def _queries(index: Index, retriever: HybridRetriever, events: list[FeedbackEven
         ):
             scores = matrix @ wanted
             best = set(np.argpartition(-scores, NEAREST)[:NEAREST].tolist())
-            near = {row[item_id] for item_id, _ in index.store.nearest(name, wanted, NEAREST)}  # type: ignore[arg-type]
+            near = {row[item_id] for item_id, _ in index.store.nearest(name, wanted, NEAREST)}
             shares[name].append(len(best & near) / NEAREST)
     figures = {f"{kind}_p{p}_ms": float(np.percentile(times[kind], p)) for kind in times for p in (50, 99)}
     return figures | {f"{name}_recall": float(np.mean(share)) for name, share in shares.items()}
