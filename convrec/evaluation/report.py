@@ -108,7 +108,6 @@ def make_report(
     for run in runs:
         by_system.setdefault(run.name, []).append(run)
     values = {name: _values(own, ks) for name, own in by_system.items()}
-    units = {name: _units(own[0]) for name, own in by_system.items()}
     systems = [
         SystemReport(
             name,
@@ -116,7 +115,7 @@ def make_report(
             len(own),
             _known(np.median([run.fit_s for run in own])),
             _known(np.median([run.case_ms for run in own])),
-            {metric: estimate(found, units[name][metric]) for metric, found in values[name].items()}
+            {metric: estimate(found, _units(own[0], metric)) for metric, found in values[name].items()}
             | _whole(tasks, own, vectors_N_D),
         )
         for name, own in by_system.items()
@@ -124,7 +123,9 @@ def make_report(
     lead = "ndcg@10" if any("ndcg@10" in system.metrics for system in systems) else "auc"
     systems.sort(key=lambda system: -system.metrics[lead].mean if lead in system.metrics else 0.0)
     pairs = [
-        Pair(a.name, b.name, metric, paired(values[a.name][metric], values[b.name][metric], units[a.name][metric]))
+        Pair(
+            a.name, b.name, metric, paired(values[a.name][metric], values[b.name][metric], _units(runs[0], metric))
+        )
         for place, a in enumerate(systems)
         for b in systems[place + 1 :]
         for metric in _PAIRED
@@ -197,23 +198,13 @@ def _of_run(run: SystemRun, ks: Sequence[int]) -> dict[str, Values]:
     return found
 
 
-def _units(run: SystemRun) -> dict[str, NDArray[np.int64]]:
-    """The unit of every value, by metric."""
+def _units(run: SystemRun, metric: str) -> NDArray[np.int64]:
+    """The unit of every value of a metric: per target, per case for `hit`, per user for `auc`."""
+    if metric == "auc":
+        return np.arange(len(run.scores))
     number = {unit: n for n, unit in enumerate(dict.fromkeys(row["unit"] for row in run.ranks))}
     case_Q = np.array([number[row["unit"]] for row in run.ranks], np.int64)
-    target_T = np.repeat(case_Q, [len(row["targets"]) for row in run.ranks]) if run.ranks else case_Q
-    return _ByMetric(target_T, case_Q, np.arange(len(run.scores)))
-
-
-class _ByMetric(dict[str, NDArray[np.int64]]):
-    def __init__(self, target_T: NDArray[np.int64], case_Q: NDArray[np.int64], user_U: NDArray[np.int64]) -> None:
-        super().__init__()
-        self._target_T, self._case_Q, self._user_U = target_T, case_Q, user_U
-
-    def __missing__(self, metric: str) -> NDArray[np.int64]:
-        if metric == "auc":
-            return self._user_U
-        return self._case_Q if metric.startswith("hit@") else self._target_T
+    return case_Q if metric.startswith("hit@") else np.repeat(case_Q, [len(row["targets"]) for row in run.ranks])
 
 
 def _whole(

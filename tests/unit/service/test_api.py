@@ -6,12 +6,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from convrec.data.catalogue import Catalogue
 from convrec.errors import IndexUnavailableError
 from convrec.service.api import create_app
 from convrec.service.recommender import Recommender, RecommendRequest, SlateReady
 from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.service.views import domain_view
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
+from convrec.types import Domain, Facet, FacetType, Item
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
 INFO = ServerInfo(model="fake-lm", version="1.2.3", started=1000.0)
@@ -365,3 +368,12 @@ class TestErrors:
         assert "r-7" in logged
         assert ("1234" in logged) == (status == 500)
         assert "secret wish" not in logged
+
+
+def test_a_range_facet_that_holds_text_has_no_bounds() -> None:
+    domain = Domain("d", "thing", "things", "use", "used", (), (Facet("size", FacetType.RANGE),), (1.0, 5.0))
+    words = Catalogue([Item("a", "A", {"size": "large"}), Item("b", "B", {"size": ("3", "big")})], domain)
+    (facet,) = domain_view(words).facets
+    assert facet.bounds == (3.0, 3.0)
+    nothing = Catalogue([Item("a", "A", {"size": "large"})], domain)
+    assert domain_view(nothing).facets[0].bounds is None
