@@ -33,6 +33,7 @@ def plot_report(report: Report, file: Path) -> None:
             axes.plot([found.mean], [place], "o", color=colour, markersize=6)
         axes.set_xlabel(metric.replace("ndcg", "NDCG").replace("recall", "Recall").replace("auc", "AUC"))
         axes.set_yticks(range(len(systems)), [system.name for system in systems])
+        axes.set_ylim(-0.6, len(systems) - 0.4)
         axes.grid(axis="x", color="#e2e8f0")
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left"]].set_visible(False)
