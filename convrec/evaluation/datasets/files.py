@@ -19,6 +19,8 @@ _RowT = TypeVar("_RowT")
 def read_files(catalogue_file: Path, interactions_file: Path, domain: Domain, name: str = "files") -> Dataset:
     """A catalogue and its interactions, as `convrec ingest` reads them.
 
+    Bad rows, and rows whose event_id an earlier one has, are left out and counted in the notes.
+
     Args:
         catalogue_file, interactions_file: CSV, TSV, JSONL or Parquet.
         domain: Gives the rating scale and what is shown of an item.
@@ -30,12 +32,15 @@ def read_files(catalogue_file: Path, interactions_file: Path, domain: Domain, na
     items, bad_items = _sound(read_items(catalogue_file), catalogue_file)
     catalogue = Catalogue(items, domain)
     rows, bad_rows = _sound(read_interactions(interactions_file, domain, catalogue), interactions_file)
-    notes = tuple(
+    events = {row.event.event_id: row.event for row in reversed(rows)}
+    notes = [
         f"{len(bad)} bad rows of {file.name} left out, the first: {bad[0]}"
         for bad, file in ((bad_items, catalogue_file), (bad_rows, interactions_file))
         if bad
-    )
-    return Dataset(name, catalogue, tuple(row.event for row in rows), notes=notes)
+    ]
+    if len(events) < len(rows):
+        notes.append(f"{len(rows) - len(events)} rows of {interactions_file.name} repeat an event and count once")
+    return Dataset(name, catalogue, tuple(reversed(events.values())), notes=tuple(notes))
 
 
 def _sound(rows: Iterable[_RowT | RowError], file: Path) -> tuple[list[_RowT], list[RowError]]:
