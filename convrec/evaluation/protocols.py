@@ -33,7 +33,7 @@ def leave_one_out(dataset: Dataset, split: Split) -> Task:
     The test item is that of each user's last event, the validation item that of the second last. What lies
     before is the user's history, which is masked, and all histories are what may be learned from: for the test
     they hold the validation event. Users whose held-out item is in their history already, or who have no
-    history, have no case.
+    history, have no case; the notes count them.
 
     Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", sec. IV-A.
     """
@@ -50,7 +50,11 @@ def leave_one_out(dataset: Dataset, split: Split) -> Task:
         dataset.catalogue,
         tuple(event for events in train.values() for event in events),
         tuple(cases),
-        notes=_noted(dataset, repeated, "users whose held-out item was in their history already"),
+        notes=_noted(
+            dataset,
+            (repeated, "users whose held-out item was in their history already"),
+            (len(train) - len(held), "users with too few events to have a history"),
+        ),
     )
 
 
@@ -122,7 +126,7 @@ def time_sliced(dataset: Dataset, slices: int = 10, per_user: int = 5) -> list[T
                     dataset.catalogue,
                     tuple(events[: bounds[number]]),
                     tuple(cases),
-                    notes=_noted(dataset, repeated, "events on items the user had already"),
+                    notes=_noted(dataset, (repeated, "events on items the user had already")),
                 )
             )
     return tasks
@@ -132,8 +136,9 @@ def like_dislike(dataset: Dataset, liked: float = 0.75, disliked: float = 0.5) -
     """Tell liked from disliked items among the last 20 % of each user's ratings, by AUC.
 
     With R in [0, 1] a rating on its scale, R >= `liked` is liked and R <= `disliked` is disliked (on 1 to 5
-    stars: 4 and more, 3 and less); others are left out. The first 80 % are the history, and all that may be
-    learned from. Users with only one kind have no judgement.
+    stars: 4 and more, 3 and less); others are left out, and so are items that were rated in the history
+    already. The first 80 % are the history, and all that may be learned from. Users with only one kind have no
+    judgement.
 
     Source: Bao et al. 2023, "TALLRec", sec. 4.1, which asks the same yes or no of the same data; the split is
     ours.
@@ -145,11 +150,16 @@ def like_dislike(dataset: Dataset, liked: float = 0.75, disliked: float = 0.5) -
             by_user.setdefault(event.user_id, []).append(event)
     train: list[FeedbackEvent] = []
     judgements: list[Judgement] = []
+    repeated = 0
     for user_id, own in by_user.items():
         cut = int(0.8 * len(own))
         train += own[:cut]
+        known = {event.item_id for event in own[:cut]}
+        repeated += sum(event.item_id in known for event in own[cut:])
         rated = {
-            event.item_id: ((event.rating or 0.0) - low) / (high - low) for event in own[cut:] if event.item_id
+            event.item_id: ((event.rating or 0.0) - low) / (high - low)
+            for event in own[cut:]
+            if event.item_id and event.item_id not in known
         }
         opinions = {item_id: r >= liked for item_id, r in rated.items() if r >= liked or r <= disliked}
         if cut and len(set(opinions.values())) == 2:
@@ -162,7 +172,11 @@ def like_dislike(dataset: Dataset, liked: float = 0.75, disliked: float = 0.5) -
         dataset.catalogue,
         tuple(train),
         judgements=tuple(judgements),
-        notes=_noted(dataset, len(by_user) - len(judgements), "users without both kinds or without history"),
+        notes=_noted(
+            dataset,
+            (len(by_user) - len(judgements), "users without both kinds or without history"),
+            (repeated, "ratings of items the user had rated already"),
+        ),
     )
 
 
@@ -194,7 +208,9 @@ def conversation(dataset: Dataset, split: Split) -> Task:
         tuple(_choices(learn)),
         tuple(_spoken(judged)),
         examples=tuple(_spoken(learn)),
-        notes=dataset.notes,
+        notes=_noted(
+            dataset, (sum(not turn.recommended for turn in judged), "turns that recommend nothing new to predict")
+        ),
     )
 
 
@@ -237,5 +253,5 @@ def _choices(turns: Iterable[ConversationTurn]) -> Iterable[FeedbackEvent]:
             yield FeedbackEvent(event_id, f"dialog-{dialog_id}", FeedbackType.LIKE, moment, item_id)
 
 
-def _noted(dataset: Dataset, dropped: int, why: str) -> tuple[str, ...]:
-    return (*dataset.notes, f"{dropped} {why}") if dropped else dataset.notes
+def _noted(dataset: Dataset, *dropped: tuple[int, str]) -> tuple[str, ...]:
+    return (*dataset.notes, *(f"{number} {why}" for number, why in dropped if number))

@@ -11,7 +11,7 @@ from convrec.data.interactions import read_interactions
 from convrec.data.tables import RowError
 from convrec.errors import DataError
 from convrec.evaluation.datasets.base import Dataset
-from convrec.types import Domain
+from convrec.types import Domain, FeedbackEvent
 
 _RowT = TypeVar("_RowT")
 
@@ -32,7 +32,9 @@ def read_files(catalogue_file: Path, interactions_file: Path, domain: Domain, na
     items, bad_items = _sound(read_items(catalogue_file), catalogue_file)
     catalogue = Catalogue(items, domain)
     rows, bad_rows = _sound(read_interactions(interactions_file, domain, catalogue), interactions_file)
-    events = {row.event.event_id: row.event for row in reversed(rows)}
+    events: dict[str, FeedbackEvent] = {}
+    for row in rows:
+        events.setdefault(row.event.event_id, row.event)
     notes = [
         f"{len(bad)} bad rows of {file.name} left out, the first: {bad[0]}"
         for bad, file in ((bad_items, catalogue_file), (bad_rows, interactions_file))
@@ -40,7 +42,7 @@ def read_files(catalogue_file: Path, interactions_file: Path, domain: Domain, na
     ]
     if len(events) < len(rows):
         notes.append(f"{len(rows) - len(events)} rows of {interactions_file.name} repeat an event and count once")
-    return Dataset(name, catalogue, tuple(reversed(events.values())), notes=tuple(notes))
+    return Dataset(name, catalogue, tuple(events.values()), notes=tuple(notes))
 
 
 def _sound(rows: Iterable[_RowT | RowError], file: Path) -> tuple[list[_RowT], list[RowError]]:

@@ -84,12 +84,15 @@ def _rows(
         reader = csv.reader(
             stream, delimiter=delimiter, quotechar=quote, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
         )
-        for line, fields in enumerate(reader, start=1):
-            if line == 1 and header:
-                continue
-            if len(fields) != width:
-                raise DataError(f"{file}, line {line}: {len(fields)} fields instead of {width}")
-            yield fields
+        try:
+            for line, fields in enumerate(reader, start=1):
+                if line == 1 and header:
+                    continue
+                if len(fields) != width:
+                    raise DataError(f"{file}, line {line}: {len(fields)} fields instead of {width}")
+                yield fields
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{file} is not as GroupLens ships it ({error}); unpack the data set again") from error
 
 
 def _item(item_id: str, named: str, genres: tuple[str, ...]) -> Item:

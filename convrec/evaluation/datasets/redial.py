@@ -36,7 +36,7 @@ def read_redial(folder: Path, domain: Domain) -> Dataset:
     """
     ids: dict[str, str] = {}
     items: list[Item] = []
-    described = _json(folder / "id2info.json")
+    described = _described(folder / "id2info.json")
     for item_id, told in described.items():
         if told["name"] not in ids:
             ids[told["name"]] = item_id
@@ -77,25 +77,33 @@ def _turns(file: Path, ids: dict[str, str], notes: list[str]) -> Iterator[Conver
     )
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _described(file: Path) -> dict[str, dict[str, Any]]:
     try:
-        loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{file} is missing; name the folder that holds it") from error
-    except ValueError as error:
-        raise DataError(f"{file} is not JSON: {error}") from error
-    return loaded
+        films: dict[str, dict[str, Any]] = json.loads(_text(file))
+        for told in films.values():
+            told["name"]
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        raise DataError(f"{file} does not hold films by id, each with its name: {error!r}") from error
+    return films
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{file} is missing; name the folder that holds it") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines(): JSON text may hold line separators of Unicode as they are.
+    for number, line in enumerate(_text(file).split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             told: dict[str, Any] = json.loads(line)
             told["dialog_id"], told["entity"], told["rec"], told["context"]
-        except (ValueError, KeyError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{file}, line {number}: {error!r}") from error
         yield told
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"{file} is missing; name the folder that holds it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {file}: {error}") from error

@@ -65,6 +65,12 @@ def test_what_is_not_as_shipped_is_named(tmp_path: Path, movies: Domain, ratings
         read_movielens_latest(tmp_path, movies)
 
 
+def test_text_that_is_not_utf8_is_named(tmp_path: Path, movies: Domain) -> None:
+    (tmp_path / "movies.csv").write_bytes("movieId,title,genres\n1,Amélie (2001),Comedy\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"movies\.csv is not as GroupLens ships it"):
+        read_movielens_latest(tmp_path, movies)
+
+
 @pytest.fixture
 def redial(tmp_path: Path) -> Path:
     told = {
@@ -107,9 +113,22 @@ def test_redial_as_released(redial: Path, movies: Domain) -> None:
     assert "3 recommendations, 1 of no described film or twice, 1 named before, 1 targets" in data.notes[2]
 
 
+def test_a_line_of_redial_may_hold_a_unicode_line_separator(redial: Path, movies: Domain) -> None:
+    turn = {"dialog_id": "6", "context": ["One\u2028two\x85three"], "entity": [], "rec": ["Alien (1979)"]}
+    file = redial / "evaluation" / "test_data_processed.jsonl"
+    file.write_text(json.dumps(turn, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_redial(redial, movies).test[0].utterances == ("One\u2028two\x85three",)
+
+
 def test_a_damaged_redial_is_named(redial: Path, movies: Domain) -> None:
     (redial / "evaluation" / "test_data_processed.jsonl").write_text('{"dialog_id": 1}\n')
     with pytest.raises(DataError, match="line 1"):
+        read_redial(redial, movies)
+    (redial / "id2info.json").write_text('{"11": {"plot": "In space."}}')
+    with pytest.raises(DataError, match=r"id2info\.json does not hold films"):
+        read_redial(redial, movies)
+    (redial / "id2info.json").write_bytes(b'{"11": "\xff"}')
+    with pytest.raises(DataError, match=r"cannot read .*id2info\.json"):
         read_redial(redial, movies)
     (redial / "id2info.json").unlink()
     with pytest.raises(DataError, match=r"id2info\.json is missing"):
@@ -127,6 +146,10 @@ def test_files_of_your_own(tmp_path: Path) -> None:
         "1 bad rows of items.csv left out",
         "1 bad rows of events.csv left out",
     ]
+    interactions.write_text("user_id,item_id,type,timestamp\nu,a,like,1\nu,b,like,2\nu,b,like,2\nu,a,like,1\n")
+    again = read_files(catalogue, interactions, domain)
+    assert [event.item_id for event in again.events] == ["a", "b"]
+    assert again.notes[-1] == "2 rows of events.csv repeat an event and count once"
     interactions.write_text("user_id,item_id,type\nu,nowhere,like\n")
     with pytest.raises(DataError, match="no sound row"):
         read_files(catalogue, interactions, domain)

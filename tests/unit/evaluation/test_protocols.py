@@ -37,7 +37,10 @@ class TestLeaveOneOut:
         data = with_events(walks, *again, rating("v", 1, 1.0), rating("v", 2, 2.0), rating("lone", 1, 1.0))
         task = leave_one_out(data, "test")
         assert [case.unit for case in task.cases] == ["v"]
-        assert task.notes == ("1 users whose held-out item was in their history already",)
+        assert task.notes == (
+            "1 users whose held-out item was in their history already",
+            "1 users with too few events to have a history",
+        )
 
 
 class TestLlamarec:
@@ -98,6 +101,14 @@ class TestLikeDislike:
         assert task.judgements[0].item_ids == ("i16", "i17", "i19")
         assert task.judgements[0].liked == (True, True, False)
 
+    def test_what_was_rated_before_is_not_judged_again(self, walks: Dataset, rating: Rating) -> None:
+        items = [*range(16), 16, 17, 18, 3]
+        stars = [5.0] * 16 + [5.0, 1.0, 1.0, 1.0]
+        events = [rating("u", i, float(n), r) for n, (i, r) in enumerate(zip(items, stars, strict=True))]
+        task = like_dislike(with_events(walks, *events))
+        assert task.judgements[0].item_ids == ("i16", "i17", "i18")
+        assert task.notes == ("1 ratings of items the user had rated already",)
+
 
 class TestConversation:
     def test_what_was_said_and_named_leads_to_what_is_recommended(self, talks: Dataset) -> None:
@@ -117,6 +128,10 @@ class TestConversation:
         assert {case.unit for case in task.cases} == {"d16", "d17", "d18", "d19"}
         assert {case.unit for case in task.examples} == {f"d{n}" for n in range(16)}
         assert not {event.user_id for event in task.train} & {"dialog-d16", "dialog-d19"}
+
+    def test_turns_without_a_target_are_counted(self, talks: Dataset) -> None:
+        assert conversation(talks, "valid").notes == ("4 turns that recommend nothing new to predict",)
+        assert conversation(talks, "test").notes == ()
 
     def test_a_long_conversation_is_read_from_its_end(self, talks: Dataset) -> None:
         turn = replace(talks.test[0], utterances=("x" * 900, "the end"))
