@@ -56,7 +56,7 @@ class Task:
     Args:
         name: Protocol and part, as in "leave-one-out/test".
         catalogue: Every item competes, less those that a case excludes.
-        train: Everything that a system may be fitted on, in file order.
+        train: Everything that a system may be fitted on; each user's own in order.
         cases: To be ranked.
         judgements: To be told apart, for the protocols that measure AUC.
         examples: Cases whose targets are known and may be learnt from (conversations), in the order of time.

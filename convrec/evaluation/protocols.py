@@ -16,7 +16,7 @@ from convrec.data.interactions import leave_last_out
 from convrec.errors import DataError
 from convrec.evaluation.base import Case, Judgement, Task
 from convrec.evaluation.datasets.base import ConversationTurn, Dataset
-from convrec.ledger.profile import build_profile
+from convrec.ledger.profile import build_profile, signal
 from convrec.types import FeedbackEvent, FeedbackType, RetrievalQuery
 
 Split = Literal["valid", "test"]
@@ -32,8 +32,8 @@ def leave_one_out(dataset: Dataset, split: Split) -> Task:
 
     The test item is that of each user's last event, the validation item that of the second last. What lies
     before is the user's history, which is masked, and all histories are what may be learned from: for the test
-    they hold the validation event. Users whose held-out item is in their history already, or who have no
-    history, have no case; the notes count them.
+    they hold the validation event. Users whose held-out event is a dislike or a comment, or of an item in
+    their history already, or who have no history, have no case; the notes count them.
 
     Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", sec. IV-A.
     """
@@ -52,7 +52,7 @@ def leave_one_out(dataset: Dataset, split: Split) -> Task:
         tuple(cases),
         notes=_noted(
             dataset,
-            (repeated, "users whose held-out item was in their history already"),
+            (repeated, "users whose held-out event was no choice, or of an item in their history"),
             (len(train) - len(held), "users with too few events to have a history"),
         ),
     )
@@ -126,7 +126,7 @@ def time_sliced(dataset: Dataset, slices: int = 10, per_user: int = 5) -> list[T
                     dataset.catalogue,
                     tuple(events[: bounds[number]]),
                     tuple(cases),
-                    notes=_noted(dataset, (repeated, "events on items the user had already")),
+                    notes=_noted(dataset, (repeated, "events that were no choice, or of an item had already")),
                 )
             )
     return tasks
@@ -217,8 +217,10 @@ def conversation(dataset: Dataset, split: Split) -> Task:
 def _case(
     case_id: str, user_id: str, history: Sequence[FeedbackEvent], event: FeedbackEvent, catalogue: Catalogue
 ) -> Case | None:
+    """None where the event is of an item that is masked, or no choice (a dislike, a comment)."""
     query = _query(user_id, history, catalogue)
-    if event.item_id is None or event.item_id in query.exclude:
+    worth = signal(event, catalogue.domain.rating_scale)
+    if event.item_id is None or event.item_id in query.exclude or worth is None or worth <= 0:
         return None
     return Case(case_id, user_id, query, (event.item_id,), tuple(history))
 

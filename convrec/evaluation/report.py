@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich import box
 from rich.table import Table
 
 from convrec.evaluation.base import Task
@@ -165,7 +166,7 @@ def report_table(report: Report) -> Table:
     shown = [name for name in _SHOWN if any(name in system.metrics for system in report.systems)]
     lead = shown[0]
     count = f"{report.targets or report.units:,} predictions, {report.units:,} units"
-    table = Table(title=f"{report.dataset}, {report.protocol}: {count}")
+    table = Table(title=f"{report.dataset}, {report.protocol}: {count}", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("system", *(_SHOWN[name] for name in shown), "below the first"):
         table.add_column(column, no_wrap=True)
     first = report.systems[0].name

@@ -6,7 +6,7 @@ import pytest
 from convrec.errors import DataError
 from convrec.evaluation.datasets.base import Dataset
 from convrec.evaluation.protocols import conversation, leave_one_out, like_dislike, llamarec, time_sliced
-from convrec.types import FeedbackEvent
+from convrec.types import FeedbackEvent, FeedbackType
 
 Rating = Callable[..., FeedbackEvent]
 
@@ -38,7 +38,7 @@ class TestLeaveOneOut:
         task = leave_one_out(data, "test")
         assert [case.unit for case in task.cases] == ["v"]
         assert task.notes == (
-            "1 users whose held-out item was in their history already",
+            "1 users whose held-out event was no choice, or of an item in their history",
             "1 users with too few events to have a history",
         )
 
@@ -142,3 +142,12 @@ class TestConversation:
     def test_a_data_set_without_conversations_is_refused(self, walks: Dataset) -> None:
         with pytest.raises(DataError, match="no conversations"):
             conversation(walks, "test")
+
+
+def test_a_dislike_is_nothing_to_predict(walks: Dataset, rating: Rating) -> None:
+    history = [rating(user, 1, 1.0) for user in ("u", "v")]
+    refused = replace(rating("u", 2, 2.0), type=FeedbackType.DISLIKE, rating=None)
+    chosen = replace(rating("v", 2, 2.0), type=FeedbackType.LIKE, rating=None)
+    task = leave_one_out(with_events(walks, *history, refused, chosen), "test")
+    assert [case.unit for case in task.cases] == ["v"]
+    assert task.notes[-1].startswith("1 users whose held-out event was no choice")
