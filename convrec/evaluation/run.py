@@ -1,10 +1,11 @@
 """Owns the run of an evaluation: fits systems, has them rank and score, and keeps what they said on disk.
 
-    OUT/ranks/<system>-<seed>.jsonl    {"case", "unit", "targets", "ranks", "top"}: ranks from 1, null beyond
-    the depth OUT/scores/<system>-<seed>.jsonl   {"unit", "item_ids", "liked", "scores"}: for protocols that
-    measure AUC
+    OUT/ranks/<system>-<seed>.jsonl    {"case", "unit", "targets", "ranks", "top"}; ranks from 1, null beyond depth
+    OUT/scores/<system>-<seed>.jsonl   {"unit", "item_ids", "liked", "scores"}, for protocols that measure AUC
+    OUT/ranks/<system>-<seed>.times    {"fit_s", "case_ms"}, a row per fit: its seconds, each case's milliseconds
 
-A sceptic recomputes every figure of the report from these. A run that was killed goes on where it was.
+A sceptic recomputes every figure of the report from these. A run that was killed goes on where it was; the cases
+between the last row of times and the kill stay untimed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from convrec.errors import EvaluationError
 from convrec.evaluation.base import Case, FittedSystem, Judgement, System, Task
 from convrec.evaluation.rows import Row, RowsFile
 from convrec.progress import Progress
+from convrec.types import FeedbackEvent, RetrievalQuery
 
 _TOP = 10
 _WorkT = TypeVar("_WorkT", Case, Judgement)
@@ -51,8 +53,8 @@ class SystemRun:
         name, settings, seed: Which system.
         ranks: Rows of the ranks file, in the order of the cases.
         scores: Rows of the scores file.
-        fit_s: Seconds of one fit, median over tasks; NaN where all was there already.
-        case_ms: Milliseconds per case, median; NaN where all was there already.
+        fit_s: Seconds of one fit, median over fits, those of earlier runs in the folder included; NaN if untimed.
+        case_ms: Milliseconds per case, median likewise; NaN if untimed.
     """
 
     name: str
@@ -93,15 +95,39 @@ def evaluate(
 
 
 def fingerprint(task: Task) -> str:
-    """A hash of all that a task gives and asks, 16 hex digits."""
+    """A hash of all that a task gives and asks, masks and histories included, 16 hex digits."""
     digest = hashlib.sha256(f"{task.name}\n{task.catalogue.fingerprint}\n".encode())
     for event in task.train:
-        digest.update(f"{event.user_id}\t{event.item_id}\t{event.timestamp}\t{event.rating}\n".encode())
-    for case in (*task.cases, *task.examples):
-        digest.update(json.dumps([case.case_id, case.query.text, case.targets]).encode())
+        digest.update(_words(_plain_event(event)))
+    for kind, cases in (("cases", task.cases), ("examples", task.examples)):
+        digest.update(kind.encode())
+        for case in cases:
+            given = [_plain_query(case.query), [_plain_event(event) for event in case.events]]
+            digest.update(_words([case.case_id, case.unit, case.targets, given]))
+    digest.update(b"judgements")
     for judgement in task.judgements:
-        digest.update(json.dumps([judgement.unit, judgement.item_ids, judgement.liked]).encode())
+        given = [_plain_query(judgement.query), [_plain_event(event) for event in judgement.events]]
+        digest.update(_words([judgement.unit, judgement.item_ids, judgement.liked, given]))
     return digest.hexdigest()[:16]
+
+
+def _words(plain: list[Any]) -> bytes:
+    return json.dumps(plain).encode() + b"\n"
+
+
+def _plain_event(event: FeedbackEvent) -> list[Any]:
+    return [event.user_id, event.item_id, event.type, event.timestamp, event.rating, event.text]
+
+
+def _plain_query(query: RetrievalQuery) -> list[Any]:
+    return [
+        query.text,
+        [[entry.item_id, entry.signal, entry.timestamp] for entry in query.history],
+        list(query.seeds.items()),
+        [[wish.facet, wish.op, wish.value, wish.strength] for wish in query.constraints],
+        sorted(query.exclude),
+        query.now,
+    ]
 
 
 def _run(
@@ -116,10 +142,9 @@ def _run(
     }
     ranks = RowsFile(config.out / "ranks" / f"{system.name}-{seed}.jsonl", header)
     scores = RowsFile(config.out / "scores" / f"{system.name}-{seed}.jsonl", header)
+    times = RowsFile(config.out / "ranks" / f"{system.name}-{seed}.times", header)
     ranked = {row["case"] for row in ranks.rows}
     scored = {row["unit"] for row in scores.rows}
-    fits: list[float] = []
-    times: list[float] = []
     try:
         for number, task in enumerate(tasks):
             cases = [case for case in task.cases if case.case_id not in ranked]
@@ -132,16 +157,18 @@ def _run(
 
             started = time.perf_counter()
             fitted = system.fit(task, seed, lambda done, what: told(0.5 * done, what))
-            fits.append(time.perf_counter() - started)
+            fit_s = time.perf_counter() - started
             try:
-                rank = _ranker(fitted, task, system.name, config.depth)
-                times += _work(cases, rank, ranks, lambda done: told(0.5 + 0.5 * done, "ranking"))
-                _work(judgements, lambda judged: _score(fitted, judged), scores, lambda _: None)  # noqa: B023
+                rank, score = _ranker(fitted, task, system.name, config.depth), _scorer(fitted, system.name)
+                case_ms = _work(cases, rank, ranks, lambda done: told(0.5 + 0.5 * done, "ranking"))
+                _work(judgements, score, scores, lambda _: None)
+                times.append({"fit_s": round(fit_s, 3), "case_ms": case_ms})
             finally:
                 fitted.close()
     finally:
         ranks.close()
         scores.close()
+        times.close()
     order = {case.case_id: place for place, case in enumerate(case for task in tasks for case in task.cases)}
     return SystemRun(
         system.name,
@@ -149,19 +176,24 @@ def _run(
         seed,
         sorted(ranks.rows, key=lambda row: order[row["case"]]),
         scores.rows,
-        statistics.median(fits) if fits else math.nan,
-        1000 * statistics.median(times) if times else math.nan,
+        _median([row["fit_s"] for row in times.rows]),
+        _median([case_ms for row in times.rows for case_ms in row["case_ms"]]),
     )
+
+
+def _median(figures: Sequence[float]) -> float:
+    return statistics.median(figures) if figures else math.nan
 
 
 def _work(
     work: Sequence[_WorkT], do: Callable[[_WorkT], Row], file: RowsFile, progress: Callable[[float], None]
 ) -> list[float]:
+    """Milliseconds that each took, to the microsecond."""
     times = []
     for done, one in enumerate(work):
         started = time.perf_counter()
         row = do(one)
-        times.append(time.perf_counter() - started)
+        times.append(round(1000 * (time.perf_counter() - started), 3))
         file.append(row)
         progress(done / len(work))
     return times
@@ -186,10 +218,17 @@ def _ranker(fitted: FittedSystem, task: Task, name: str, depth: int) -> Callable
     return rank
 
 
-def _score(fitted: FittedSystem, judgement: Judgement) -> Row:
-    return {
-        "unit": judgement.unit,
-        "item_ids": list(judgement.item_ids),
-        "liked": list(judgement.liked),
-        "scores": [float(score) for score in fitted.score(judgement)],
-    }
+def _scorer(fitted: FittedSystem, name: str) -> Callable[[Judgement], Row]:
+    def score(judgement: Judgement) -> Row:
+        scores = [float(score) for score in fitted.score(judgement)]
+        if len(scores) != len(judgement.item_ids) or not all(map(math.isfinite, scores)):
+            what = f"{len(scores)} scores for {len(judgement.item_ids)} items, or one that is no finite number"
+            raise EvaluationError(f"{name} gave {what}, for {judgement.unit}; its figures would mean nothing")
+        return {
+            "unit": judgement.unit,
+            "item_ids": list(judgement.item_ids),
+            "liked": list(judgement.liked),
+            "scores": scores,
+        }
+
+    return score

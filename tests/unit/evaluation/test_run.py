@@ -14,8 +14,9 @@ from convrec.evaluation.plot import plot_report
 from convrec.evaluation.protocols import leave_one_out, like_dislike, time_sliced
 from convrec.evaluation.report import Report, make_report, report_table, write_report
 from convrec.evaluation.rows import RowsFile, read_rows_file
-from convrec.evaluation.run import RunConfig, SystemRun, evaluate
+from convrec.evaluation.run import RunConfig, SystemRun, evaluate, fingerprint
 from convrec.progress import silent
+from convrec.types import FeedbackType
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Successor:
     fits: int = 0
     asked: list[str] = field(default_factory=list)
     wrong: str = ""
+    scores: Sequence[float] | None = None
 
     def fit(self, task: Task, seed: int, progress: object) -> "Successor":
         self.fits += 1
@@ -52,7 +54,7 @@ class Successor:
         return order[:k]
 
     def score(self, judgement: Judgement) -> Sequence[float]:
-        return [float(self._items.index(item_id)) for item_id in judgement.item_ids]
+        return self.scores or [float(self._items.index(item_id)) for item_id in judgement.item_ids]
 
     def close(self) -> None:
         pass
@@ -91,6 +93,14 @@ class TestRun:
         second = evaluate([task], [again], RunConfig(tmp_path), silent)
         assert again.fits == 0
         assert list(first[0].ranks) == list(second[0].ranks)
+        assert (second[0].fit_s, second[0].case_ms) == (first[0].fit_s, first[0].case_ms)
+
+    def test_times_are_those_of_every_case(self, task: Task, tmp_path: Path) -> None:
+        (run,) = evaluate([task], [Successor()], RunConfig(tmp_path), silent)
+        _, (row,) = read_rows_file(tmp_path / "ranks" / "successor-0.times")
+        assert len(row["case_ms"]) == len(task.cases)
+        assert run.case_ms == np.median(row["case_ms"])
+        assert run.fit_s == row["fit_s"]
 
     def test_a_killed_run_goes_on_where_it_was(self, task: Task, tmp_path: Path) -> None:
         whole = evaluate([task], [Successor()], RunConfig(tmp_path / "whole"), silent)
@@ -110,6 +120,47 @@ class TestRun:
             evaluate([task], [Successor(settings="other")], RunConfig(tmp_path), silent)
         with pytest.raises(DataError, match="its tasks differ"):
             evaluate([leave_one_out(walks, "valid")], [Successor()], RunConfig(tmp_path), silent)
+
+    def test_a_fingerprint_sees_whatever_a_system_is_given_or_asked(self, walks: Dataset) -> None:
+        task = leave_one_out(walks, "test")
+        case, event = task.cases[0], task.train[0]
+        query, entry = case.query, case.query.history[0]
+        fewer = replace(query, exclude=query.exclude - {entry.item_id})
+        other_events = [
+            replace(event, type=FeedbackType.LIKE),
+            replace(event, rating=1.5),
+            replace(event, timestamp=1.5),
+        ]
+        other_cases = [
+            replace(case, unit="another"),
+            replace(case, targets=("i00",)),
+            replace(case, events=case.events[1:]),
+            replace(case, query=fewer),
+            replace(case, query=replace(query, text="another")),
+            replace(case, query=replace(query, seeds={"i00": 1.0})),
+            replace(case, query=replace(query, now=1.5)),
+            replace(case, query=replace(query, history=query.history[1:])),
+            replace(case, query=replace(query, history=(replace(entry, signal=-1.0), *query.history[1:]))),
+        ]
+        tasks = [task, replace(task, name="another"), replace(task, examples=(case,))]
+        tasks += [replace(task, train=(other, *task.train[1:])) for other in other_events]
+        tasks += [replace(task, cases=(other, *task.cases[1:])) for other in other_cases]
+        judged = like_dislike(walks)
+        first = judged.judgements[0]
+        masked = replace(first, query=replace(first.query, exclude=frozenset()))
+        tasks += [judged, replace(judged, judgements=(masked, *judged.judgements[1:]))]
+        assert len({fingerprint(each) for each in tasks}) == len(tasks)
+        assert fingerprint(leave_one_out(walks, "test")) == fingerprint(task)
+
+    @pytest.mark.parametrize("scores", [[1.0], [float("nan")] * 3, [float("inf")] * 3])
+    def test_scores_that_are_not_sound_stop_the_run(
+        self, walks: Dataset, tmp_path: Path, scores: list[float]
+    ) -> None:
+        task = like_dislike(walks)
+        assert len(task.judgements[0].item_ids) == 3
+        with pytest.raises(EvaluationError, match="successor gave"):
+            evaluate([task], [Successor(scores=scores)], RunConfig(tmp_path), silent)
+        assert read_rows_file(tmp_path / "scores" / "successor-0.jsonl")[1] == []
 
     @pytest.mark.parametrize("wrong", ["excluded", "twice"])
     def test_a_list_that_is_not_sound_stops_the_run(self, task: Task, tmp_path: Path, wrong: str) -> None:
