@@ -79,3 +79,17 @@ def calibration_error(probabilities_I: Values, happened_I: Flags, bins: int = 10
     for part in np.array_split(order, min(bins, len(order))):
         error += len(part) * abs(probabilities_I[part].mean() - happened_I[part].mean())
     return float(error / len(order))
+
+
+def brier(probabilities_I: Values, happened_I: Flags) -> float:
+    """The mean squared distance of probabilities from what came true, in [0, 1]; 0 is best.
+
+    Unlike the calibration error it cannot be made small by predicting the base rate for everything.
+
+    Args:
+        probabilities_I: In [0, 1], at least one.
+        happened_I: What came true.
+
+    Source: Brier 1950, "Verification of forecasts expressed in terms of probability", for one of two outcomes.
+    """
+    return float(np.mean((probabilities_I - happened_I) ** 2))

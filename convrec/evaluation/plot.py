@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convrec.evaluation.extra import extra
-from convrec.evaluation.report import Report
+from convrec.evaluation.report import Report, main_metrics
 
 _SHOWN = ("ndcg@10", "recall@50", "auc")
 _OURS, _OTHERS = "#c2410c", "#475569"
@@ -19,7 +19,7 @@ def plot_report(report: Report, file: Path) -> None:
         SettingsError: matplotlib is not installed.
     """
     figure_class: Any = extra("matplotlib.figure").Figure
-    shown = [name for name in _SHOWN if any(name in system.metrics for system in report.systems)]
+    shown = main_metrics(report.systems, _SHOWN)
     height = 1.2 + 0.38 * len(report.systems)
     figure = figure_class(figsize=(1.6 + 4.2 * len(shown), height), layout="constrained")
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]

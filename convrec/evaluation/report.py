@@ -29,6 +29,7 @@ from convrec.evaluation.significance import Difference, Estimate, estimate, pair
 _PAIRED = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
 _SHOWN = {"ndcg@10": "NDCG@10", "auc": "AUC", "recall@10": "R@10", "recall@50": "R@50", "mrr@10": "MRR@10"}
 _TOP = 10
+_LEADS = ("ndcg@10", "auc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class SystemReport:
         name, settings: Which.
         seeds: How many it was run with.
         fit_s, case_ms: Median seconds to fit and milliseconds per case; None where nothing was left to do.
-        metrics: name@k -> figure. Those of whole runs (coverage, Gini) have no interval: low = mean = high.
+        metrics: name@k -> figure. `auc` is the mean over users, `auc_pooled` that of all their items as one.
+            Those of whole runs (pooled AUC, coverage, Gini) have no interval: low = mean = high.
     """
 
     name: str
@@ -117,12 +119,13 @@ def make_report(
             _known(np.median([run.fit_s for run in own])),
             _known(np.median([run.case_ms for run in own])),
             {metric: estimate(found, _units(own[0], metric)) for metric, found in values[name].items()}
-            | _whole(tasks, own, vectors_N_D),
+            | _whole(tasks, own, vectors_N_D)
+            | _pooled(own),
         )
         for name, own in by_system.items()
     ]
-    lead = "ndcg@10" if any("ndcg@10" in system.metrics for system in systems) else "auc"
-    systems.sort(key=lambda system: -system.metrics[lead].mean if lead in system.metrics else 0.0)
+    lead = main_metrics(systems, _LEADS)[0]
+    systems.sort(key=lambda system: -system.metrics[lead].mean)
     pairs = [
         Pair(
             a.name, b.name, metric, paired(values[a.name][metric], values[b.name][metric], _units(runs[0], metric))
@@ -149,6 +152,15 @@ def make_report(
     )
 
 
+def main_metrics(systems: Sequence[SystemReport], wanted: Sequence[str]) -> list[str]:
+    """Those of the wanted metrics that systems have, in that order; the first that they have where there is none.
+
+    A run whose cut-offs lack the usual ones is shown by what it has.
+    """
+    there = list(dict.fromkeys(metric for system in systems for metric in system.metrics))
+    return [metric for metric in wanted if metric in there] or there[:1]
+
+
 def write_report(report: Report, file: Path) -> None:
     """As JSON, every figure with its interval."""
     plain = asdict(report)
@@ -163,11 +175,11 @@ def write_report(report: Report, file: Path) -> None:
 
 def report_table(report: Report) -> Table:
     """The main figures, and how far each system is below the first, with 95 % intervals."""
-    shown = [name for name in _SHOWN if any(name in system.metrics for system in report.systems)]
+    shown = main_metrics(report.systems, tuple(_SHOWN))
     lead = shown[0]
     count = f"{report.targets or report.units:,} predictions, {report.units:,} units"
     table = Table(title=f"{report.dataset}, {report.protocol}: {count}", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("system", *(_SHOWN[name] for name in shown), "below the first"):
+    for column in ("system", *(_SHOWN.get(name, name) for name in shown), "below the first"):
         table.add_column(column, no_wrap=True)
     first = report.systems[0].name
     behind = {pair.b: pair.difference for pair in report.pairs if pair.a == first and pair.metric == lead}
@@ -231,6 +243,20 @@ def _whole(
         ):
             found.setdefault(f"{name}@{_TOP}", []).append(value)
     return {name: Estimate(*[float(np.mean(values))] * 3) for name, values in found.items()}
+
+
+def _pooled(own: Sequence[SystemRun]) -> dict[str, Estimate]:
+    """AUC over the items of all users as one list: whether scores compare between users. Mean over seeds."""
+    if not own[0].scores:
+        return {}
+    found = [
+        auc(
+            np.concatenate([np.array(row["scores"], np.float64) for row in run.scores]),
+            np.concatenate([np.array(row["liked"], np.bool_) for row in run.scores]),
+        )
+        for run in own
+    ]
+    return {"auc_pooled": Estimate(*[float(np.mean(found))] * 3)}
 
 
 def _known(value: Any) -> float | None:

@@ -2,7 +2,7 @@
 
     score(i) = history + seeds + content + text + popularity + wishes + rejected
 
-    history      what the user's history says: the learned combination of fusion.py, about 1 for the best candidate
+    history      what the user's history says: the learned combination of fusion.py, at most 1
     seeds        EASE weights of the items that the conversation named (behaviour.py), over their largest
     content      cosine of the item's description with those of the named items
     text         cosine of the item's description with the request
@@ -24,11 +24,13 @@ genres ("crime, drama film"), over `text`:
     popularity .3     .126   .202   .271   .319   .340   .340   .330   .306
     popularity .6     .125   .196   .262   .311   .334   .339   .331   .315
 
-The request alone, over popularity / text: 0: .160, .05: .186, .1: .204, .2: .219, .4: .223. The item before as the
-only seed, popularity .3, over `content`: 0: .089, .5: .089, 1: .089, 2: .086, 4: .073 (Recall@50 .368, .382, .379,
-.358, .297). The table had seeds and content 1 and wish 1.5. What a person named weighs twice their history, and a
-`prefer` that is met outweighs both: set by reading slates of active users and of a new one ("something like Alien
-but funnier" must begin with comedies, and they must be nearer to Alien than to last week).
+The request alone, over popularity / text: 0: .160, .05: .186, .1: .204, .2: .219, .4: .223. The item before as
+the only seed, popularity .3, over `content`: 0: .089, .5: .089, 1: .089, 2: .086, 4: .073 (Recall@50 .368,
+.382, .379, .358, .297). The tables had seeds and content 1, wish 1.5, and for history plain EASE over its
+largest. What a person named weighs more than their history, and a `prefer` that is met outweighs both: set by
+reading slates of active users and of a new one ("something like Alien but funnier" must begin with comedies,
+and they must be nearer to Alien than to last week; "something with dinosaurs" must begin with them for somebody
+who has only seen gangsters).
 """
 
 from __future__ import annotations
@@ -65,9 +67,9 @@ class HybridConfig:
     """
 
     pool: int = 300
-    history: float = 1.0
-    seeds: float = 2.0
-    content: float = 2.0
+    history: float = 0.75
+    seeds: float = 1.5
+    content: float = 2.5
     text: float = 5.0
     popularity: float = 0.5
     wish: float = 2.5
@@ -266,11 +268,13 @@ class HybridRetriever:
         ]
 
     def _combined(self, item_ids: Sequence[str], history: Past) -> Scores:
-        """What a history says of items, by the learned combination; 0 is that of an average candidate."""
-        return self._spread(
+        """What a history says of items, by the learned combination: 0 is an average candidate, 1 the most."""
+        scores = self._spread(
             item_ids,
             lambda columns_C: self._index.meta.fusion.combine(self._index.signals.features(history, columns_C)),
         )
+        # However sure of itself a history is, a request must be able to outweigh it.
+        return scores / max(1.0, float(scores.max(initial=0.0)))
 
     def _behaviour(self, item_ids: Sequence[str], weights: Mapping[int, float]) -> Scores:
         """Exact EASE scores of items, over the largest of them by absolute value."""

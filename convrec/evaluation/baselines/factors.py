@@ -41,19 +41,9 @@ class AlsSystem:
         """
         als: Any = extra("implicit.als")
         sequences, items = choices(task), len(task.catalogue.ids)
-        model = als.AlternatingLeastSquares(
-            factors=self._factors,
-            regularization=self._regularisation,
-            alpha=self._alpha,
-            iterations=self._iterations,
-            random_state=seed,
-            num_threads=1,
-        )
-        model.fit(
-            matrix(sequences, items),
-            show_progress=False,
-            callback=lambda done, *_: progress(done / self._iterations, "ALS"),
-        )
+        # implicit warns of BLAS threads beside its own, and with one of its own there is nothing for them to do.
+        with extra("threadpoolctl").threadpool_limits(1, "blas"):
+            model = self._train(als, matrix(sequences, items), seed, progress)
         item_factors_N_F = np.asarray(model.item_factors)
 
         def score(rows: Rows) -> Scores:
@@ -65,6 +55,22 @@ class AlsSystem:
             return scores
 
         return dense_system(task, sequences, score)
+
+    def _train(self, als: Any, x_U_N: sparse.csr_matrix, seed: int, progress: Progress) -> Any:
+        model = als.AlternatingLeastSquares(
+            factors=self._factors,
+            regularization=self._regularisation,
+            alpha=self._alpha,
+            iterations=self._iterations,
+            random_state=seed,
+            num_threads=1,
+        )
+        model.fit(
+            x_U_N,
+            show_progress=False,
+            callback=lambda done, *_: progress(done / self._iterations, "ALS"),
+        )
+        return model
 
 
 class BprSystem:
