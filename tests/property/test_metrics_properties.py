@@ -21,10 +21,10 @@ from rectools.metrics import (
     PairwiseHammingDistanceCalculator,
     Recall,
 )
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from convrec.evaluation.beyond import catalogue_coverage, intra_list_diversity, novelty
-from convrec.evaluation.metrics import auc, calibration_error, hit, ndcg, recall, reciprocal_rank
+from convrec.evaluation.metrics import auc, brier, calibration_error, hit, ndcg, recall, reciprocal_rank
 
 ITEMS = 12
 rankings = st.lists(st.tuples(st.permutations(range(ITEMS)), st.integers(0, ITEMS - 1)), min_size=1, max_size=8)
@@ -63,6 +63,32 @@ def test_accuracy_agrees_with_ir_measures(cases: list[tuple[list[int], int]], k:
     assert recall(ranks, k).mean() == pytest.approx(theirs[R @ k])
     assert reciprocal_rank(ranks, k).mean() == pytest.approx(theirs[RR @ k])
     assert hit(ranks, np.arange(len(cases)), k).mean() == pytest.approx(theirs[Success @ k])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cases=st.lists(
+        st.tuples(st.permutations(range(ITEMS)), st.sets(st.integers(0, ITEMS - 1), min_size=1, max_size=4)),
+        min_size=1,
+        max_size=6,
+    ),
+    k=cutoffs,
+)
+def test_hits_of_several_targets_agree_with_ir_measures(cases: list[tuple[list[int], set[int]]], k: int) -> None:
+    qrels = [ir_measures.Qrel(str(q), str(t), 1) for q, (_, targets) in enumerate(cases) for t in targets]
+    run = [
+        ir_measures.ScoredDoc(str(q), str(item), float(ITEMS - place))
+        for q, (order, _) in enumerate(cases)
+        for place, item in enumerate(order)
+    ]
+    case_T = np.array([q for q, (_, targets) in enumerate(cases) for _ in targets])
+    ranks_T = np.array([order.index(t) + 1.0 for order, targets in cases for t in targets])
+    found = hit(ranks_T, case_T, k)
+    assert found.mean() == pytest.approx(ir_measures.calc_aggregate([Success @ k], qrels, run)[Success @ k])
+    # Recall of ir-measures is a mean over cases: ours over targets is the same when each case is averaged first.
+    per_case = np.bincount(case_T, weights=recall(ranks_T, k)) / np.bincount(case_T)
+    assert per_case.mean() == pytest.approx(ir_measures.calc_aggregate([R @ k], qrels, run)[R @ k])
+    assert (found >= per_case).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -139,3 +165,10 @@ def test_calibration_error_is_at_least_that_of_one_bin(pairs: list[tuple[float, 
     probabilities, happened = np.array([p for p, _ in pairs]), np.array([b for _, b in pairs])
     error = calibration_error(probabilities, happened, bins)
     assert abs(probabilities.mean() - happened.mean()) - 1e-12 <= error <= 1.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
+def test_the_brier_score_agrees_with_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
+    probabilities, happened = np.array([p for p, _ in pairs]), np.array([b for _, b in pairs])
+    assert brier(probabilities, happened) == pytest.approx(brier_score_loss(happened, probabilities))

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from convrec.evaluation.metrics import auc, calibration_error, hit, ndcg, recall, reciprocal_rank
+from convrec.evaluation.metrics import auc, brier, calibration_error, hit, ndcg, recall, reciprocal_rank
 
 RANKS = np.array([1.0, 2.0, 10.0, 11.0, math.inf])
 
@@ -39,3 +39,21 @@ def test_calibration_error_is_the_distance_of_probabilities_from_frequencies() -
     assert calibration_error(np.full(100, 0.8), happened, bins=1) == pytest.approx(0.5)
     assert calibration_error(happened.astype(float), happened) == 0.0
     assert calibration_error(1.0 - happened, happened) == 1.0
+
+
+def test_probabilities_that_come_true_as_often_as_they_say_are_calibrated() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.random(20_000)
+    happened = random.random(20_000) < probabilities
+    # What is left is the noise of 2,000 draws a bin: about sqrt(p (1 - p) / 2000), 0.01 at most.
+    assert calibration_error(probabilities, happened) < 0.015
+    assert calibration_error(probabilities**2, happened) > 0.1
+
+
+def test_the_brier_score_tells_knowledge_from_a_base_rate() -> None:
+    happened = np.array([True] * 30 + [False] * 70)
+    assert brier(happened.astype(float), happened) == 0.0
+    assert brier(1.0 - happened, happened) == 1.0
+    # Calibrated, and worth p (1 - p).
+    assert brier(np.full(100, 0.3), happened) == pytest.approx(0.21)
+    assert calibration_error(np.full(100, 0.3), happened, bins=1) == pytest.approx(0.0)
