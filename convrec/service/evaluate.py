@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
+from convrec.engine.base import AdapterRef
 from convrec.errors import DataError, SettingsError
 from convrec.evaluation.base import System, Task
 from convrec.evaluation.baselines.registry import BASELINES, baseline
@@ -129,10 +130,16 @@ def _system(
     if head != "blend" or bool(plus) != bool(adapter):
         raise SettingsError(f"there is no system {name!r}; there are: {', '.join(SYSTEMS)}")
 
+    folder = Path("adapters") / adapter
+    if adapter and not (folder / "adapter_config.json").is_file():
+        raise SettingsError(f"there is no adapter in {folder}; name one as blend+NAME/VERSION")
+
     async def start(catalogue: Catalogue) -> Scorer:
         from convrec.service.engines import start_engine
 
         engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
+        if adapter:
+            await engine.load_adapter(AdapterRef(adapter, folder))
         return Scorer(workshop.interest(engine, catalogue), engine.close)
 
     return BlendSystem(embedder, weights, start, workshop.settings.candidates, adapter or None)
