@@ -13,6 +13,7 @@ neither the correction nor the exceptions.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -21,7 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import DataError
@@ -74,7 +75,8 @@ def train_embedder(
         The folder of the trained model, inside `work`.
 
     Raises:
-        DataError: There are fewer pairs than a batch holds.
+        DataError: There are fewer pairs than a batch holds, or the checkpoint in `work` is of another base, other
+            pairs or settings.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -90,11 +92,10 @@ def train_embedder(
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     counts = Counter(pair.item_id for pair in pairs)
-    done = _resume(
-        torch, model, optimizer, schedule, work / "checkpoint.pt", asdict(config) | {"pairs": len(pairs)}
-    )
+    made = asdict(config) | {"base": _weights_hash(torch, model), "pairs": _pairs_hash(pairs, catalogue)}
+    done = _resume(torch, model, optimizer, schedule, work / "checkpoint.pt", made)
     model.train()
-    with (work / "losses.jsonl").open("a", encoding="utf-8") as log:
+    with _log(work / "losses.jsonl", done) as log:
         for step in range(done, steps):
             epoch, place = divmod(step, per_epoch)
             order = random.Random(config.seed * 1000 + epoch).sample(range(len(pairs)), len(pairs))
@@ -109,7 +110,7 @@ def train_embedder(
             log.flush()
             progress((step + 1) / steps, f"loss {loss.item():.3f}, step {step + 1} of {steps}")
             if (step + 1) % config.checkpoint == 0:
-                _save(torch, model, optimizer, schedule, step + 1, work, asdict(config) | {"pairs": len(pairs)})
+                _save(torch, model, optimizer, schedule, step + 1, work, made)
     model.eval()
     target = work / "model"
     shutil.rmtree(target, ignore_errors=True)
@@ -166,13 +167,40 @@ def _save(
     staging.replace(work / "checkpoint.pt")
 
 
+def _weights_hash(torch: Any, model: Any) -> str:
+    """sha256 (hex) of a model's weights, the same wherever its folder lies."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        # As bytes: numpy knows no bfloat16.
+        digest.update(name.encode() + value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _pairs_hash(pairs: Sequence[Pair], catalogue: Catalogue) -> str:
+    """sha256 (hex) of all that is learned from: requests, items' texts, and what is no counter-example."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        told = [pair.text, pair.item_id, catalogue.describe(catalogue[pair.item_id]), sorted(pair.related)]
+        digest.update(json.dumps(told).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _log(file: Path, done: int) -> TextIO:
+    """The log of losses, open at its end, without what a killed run wrote after its checkpoint."""
+    kept = file.read_text(encoding="utf-8").splitlines(keepends=True)[:done] if file.exists() else []
+    file.write_text("".join(kept), encoding="utf-8")
+    return file.open("a", encoding="utf-8")
+
+
 def _resume(torch: Any, model: Any, optimizer: Any, schedule: Any, file: Path, made: dict[str, Any]) -> int:
     """Steps that are done; 0 without a checkpoint."""
     if not file.exists():
         return 0
     state = torch.load(file, weights_only=True)
     if state["made"] != made:
-        raise DataError(f"{file} is of other settings or pairs; delete its folder or name another --out")
+        raise DataError(
+            f"{file} is of another base, other settings or pairs; delete its folder or name another --out"
+        )
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
