@@ -23,8 +23,9 @@ from rich.markup import escape
 
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
+from convrec.evaluation.protocols import Split
 from convrec.service.build import Workshop
-from convrec.service.names import SYSTEMS, DatasetName, ProtocolName, Split
+from convrec.service.evaluate import SYSTEMS, DatasetName, EvaluateConfig, ProtocolName, run_evaluation
 from convrec.settings import load_settings
 from convrec.types import FeedbackEvent, FeedbackType
 
@@ -257,7 +258,6 @@ def evaluate_systems(
 ) -> None:
     """Judge systems on held-out events: a table with 95 % intervals, report.json, every rank, a plot."""
     from convrec.evaluation.report import report_table
-    from convrec.service.evaluate import EvaluateConfig, run_evaluation
 
     workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
     names = [name.strip() for name in systems.split(",") if name.strip()]

@@ -42,6 +42,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from convrec.progress import Progress, silent
+from convrec.retrieval.behaviour import BehaviourConfig
 from convrec.retrieval.sequences import Rows, Sequences
 from convrec.retrieval.signals import Features, Past, Signals, top
 
@@ -90,7 +91,7 @@ def fit_fusion(
     signals: Signals,
     sequences: Sequences,
     before: Sequences,
-    window: int,
+    behaviour: BehaviourConfig,
     config: FusionConfig,
     progress: Progress = silent,
 ) -> Fusion:
@@ -100,7 +101,7 @@ def fit_fusion(
         signals: Fitted on `before` and nothing else.
         sequences: Everybody's choices.
         before: The same without what is held out, see Sequences.before_last.
-        window: How many of the latest entries of a history count.
+        behaviour: Says how much of a history counts.
         config: On how many.
         progress: Called with a fraction in [0, 1].
     """
@@ -115,7 +116,7 @@ def fit_fusion(
         held = [held[n] for n in sorted(picked)]
     cases: list[Features] = []
     for done, (user, place) in enumerate(held):
-        if (case := _case(signals, sequences, user, place, window, config.pool)) is not None:
+        if (case := _case(signals, sequences, user, place, behaviour, config.pool)) is not None:
             cases.append(case)
         if done % 200 == 0:
             progress(done / len(held), "learning how signals combine")
@@ -126,26 +127,25 @@ def fit_fusion(
     return Fusion(tuple(float(w) for w in weights), max(spread, 1e-6), len(cases))
 
 
-def offered(signals: Signals, past: Past, pool: int) -> Rows:
+def offered(signals: Signals, past: Past, decay: float, pool: int) -> Rows:
     """What a history's sources offer, exactly: as the retriever's, which asks Chroma."""
     rows = [signals.followers(past, pool // 2)]
-    for decay, n in ((0.8, pool), (0.95, pool // 3)):
-        vector_F = signals.behaviour.vector(past.rows_H, past.weights(decay))
+    for vector_F, n in signals.asked(past, decay, pool):
         rows.append(top(np.einsum("f,nf->n", vector_F, signals.behaviour.right_N_F), n + len(past.rows_H)))
     return np.unique(np.concatenate(rows))
 
 
 def _case(
-    signals: Signals, sequences: Sequences, user: int, place: int, window: int, pool: int
+    signals: Signals, sequences: Sequences, user: int, place: int, behaviour: BehaviourConfig, pool: int
 ) -> Features | None:
     """features_C_F of what was offered instead of a choice, the choice first; None where it was not offered."""
     own = sequences.of(user)
     items_L = sequences.items_E[own]
-    first = max(0, place - window)
+    first = max(0, place - behaviour.window)
     past = Past(
         items_L[first:place], sequences.signals_E[own][first:place], float(sequences.times_E[own][place - 1])
     )
-    columns_C = np.setdiff1d(offered(signals, past, pool), items_L[:place])
+    columns_C = np.setdiff1d(offered(signals, past, behaviour.decay, pool), items_L[:place])
     at = np.flatnonzero(columns_C == items_L[place])
     if not len(at):
         return None

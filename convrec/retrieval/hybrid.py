@@ -53,9 +53,6 @@ from convrec.types import Candidate, Constraint, RetrievalQuery
 
 Scores = NDArray[np.float64]
 
-_LONG_DECAY = 0.95
-"""Of the history that is asked for candidates a second time, for what a person has always liked."""
-
 
 @dataclass(frozen=True, slots=True)
 class HybridConfig:
@@ -159,14 +156,10 @@ class HybridRetriever:
         """What each of the others in a history adds to an item's behaviour score (0 where unknown)."""
         if (row := self._row.get(item_id)) is None:
             return [0.0] * len(others)
-        column = np.array([row])
-        one = np.ones(1)
-        return [
-            float(self._index.signals.behaviour.scores(np.array([self._row[other]]), one, column)[0])
-            if other in self._row
-            else 0.0
-            for other in others
-        ]
+        known = {place: self._row[other] for place, other in enumerate(others) if other in self._row}
+        found = np.zeros(len(others))
+        found[list(known)] = self._index.signals.behaviour.added(np.array(list(known.values()), np.int64), row)
+        return [float(weight) for weight in found]
 
     def _signals(self, query: RetrievalQuery) -> _Signals:
         seeds = self._rows(query.seeds)
@@ -215,12 +208,13 @@ class HybridRetriever:
         found: dict[str, None] = {}
         history, seeds = signals.history, signals.seeds
         if (history.signals_H > 0).any():
-            for decay, share in ((self._index.meta.config.decay, n), (_LONG_DECAY, n // 3)):
-                found |= self._near(history.rows_H, history.weights(decay), share)
+            for vector_F, share in self._index.signals.asked(history, self._index.meta.config.decay, n):
+                found |= self._near(vector_F, share)
             followers = self._index.signals.followers(history, n // 2)
             found |= dict.fromkeys(self._index.item_ids[row] for row in followers.tolist())
         if any(weight > 0 for weight in seeds.values()):
-            found |= self._near(np.array(list(seeds)), np.array(list(seeds.values())), n)
+            rows, weights = np.array(list(seeds)), np.array(list(seeds.values()))
+            found |= self._near(self._index.signals.behaviour.vector(rows, weights), n)
         for vector_D in (signals.text, signals.content):
             if vector_D is not None:
                 found |= dict.fromkeys(i for i, _ in self._index.store.nearest("text", vector_D, n))
@@ -228,8 +222,7 @@ class HybridRetriever:
             found |= dict.fromkeys(self._by_popularity[:n])
         return list(found)
 
-    def _near(self, rows_H: Rows, weights_H: NDArray[np.floating], n: int) -> dict[str, None]:
-        vector_F = self._index.signals.behaviour.vector(rows_H, weights_H)
+    def _near(self, vector_F: Floats, n: int) -> dict[str, None]:
         return dict.fromkeys(item_id for item_id, _ in self._index.store.nearest("behaviour", vector_F, n))
 
     def _qualifies(self, item_id: str, barred: frozenset[str], musts: Sequence[Constraint]) -> bool:

@@ -290,7 +290,7 @@ def _learn(sequences: Sequences, items: int, config: BehaviourConfig, progress: 
         return Fusion()
     progress(0.0, "fitting behaviour to learn how its signals combine")
     earlier = fit_signals(before, items, config, TransitionConfig())
-    return fit_fusion(earlier, sequences, before, config.window, learning, progress)
+    return fit_fusion(earlier, sequences, before, config, learning, progress)
 
 
 def _embed(embedder: Embedder, texts: Sequence[str], progress: Callable[[float], None]) -> Floats:

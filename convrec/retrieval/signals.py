@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convrec.retrieval.base import Floats
 from convrec.retrieval.behaviour import Behaviour, BehaviourConfig, fit_behaviour
 from convrec.retrieval.popularity import Popularity, popularity_keys
 from convrec.retrieval.sequences import Rows, Sequences
@@ -24,7 +25,8 @@ from convrec.retrieval.transitions import TransitionConfig, Transitions, count_t
 
 Features = NDArray[np.float64]
 
-_EASE_DECAYS = {"ease_short": 0.5, "ease_long": 0.95}
+_LONG_DECAY = 0.95
+_EASE_DECAYS = {"ease_short": 0.5, "ease_long": _LONG_DECAY}
 _NEXT_DECAYS = {"next_1": 0.3, "next_10": 0.8, "next_30": 0.9}
 _DAYS = {"popularity_30d": 30.0, "popularity_180d": 180.0}
 FEATURES = (*_EASE_DECAYS, *_NEXT_DECAYS, "popularity", *_DAYS)
@@ -80,9 +82,17 @@ class Signals:
         standard_C_F: Features = (raw_C_F - raw_C_F.mean(axis=0)) / np.where(spread_F > 1e-9, spread_F, np.inf)
         return standard_C_F
 
+    def asked(self, past: Past, decay: float, pool: int) -> tuple[tuple[Floats, int], ...]:
+        """The vectors that a history asks for candidates with, and how many each: of late, and of all along."""
+        return tuple(
+            (self.behaviour.vector(past.rows_H, past.weights(d)), n)
+            for d, n in ((decay, pool), (_LONG_DECAY, pool // 3))
+        )
+
     def followers(self, past: Past, n: int) -> Rows:
         """The up to n items that most often follow what the history ends with, best first."""
-        scores_N = self.transitions["next_10"].scores(past.rows_H, past.weights(0.8, rejections=False))
+        weights_H = past.weights(_NEXT_DECAYS["next_10"], rejections=False)
+        scores_N = self.transitions["next_10"].scores(past.rows_H, weights_H)
         return top(scores_N, n, positive=True)
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from convrec.data.catalogue import Catalogue
 from convrec.engine.base import AdapterRef
@@ -18,7 +19,7 @@ from convrec.evaluation.datasets.movielens import read_movielens_100k, read_movi
 from convrec.evaluation.datasets.redial import read_redial
 from convrec.evaluation.ours import BlendSystem, RetrievalSystem, Scorer
 from convrec.evaluation.plot import plot_report
-from convrec.evaluation.protocols import conversation, leave_one_out, like_dislike, llamarec, time_sliced
+from convrec.evaluation.protocols import Split, conversation, leave_one_out, like_dislike, llamarec, time_sliced
 from convrec.evaluation.report import Report, make_report, write_report
 from convrec.evaluation.run import RunConfig, evaluate
 from convrec.prompting import load_domain
@@ -26,8 +27,11 @@ from convrec.retrieval.base import Embedder
 from convrec.retrieval.embedding import SentenceEmbedder
 from convrec.retrieval.hybrid import HybridConfig, hybrid_config
 from convrec.service.build import Workshop
-from convrec.service.names import SYSTEMS, DatasetName, ProtocolName, Split
 from convrec.service.steps import Steps
+
+DatasetName = Literal["movielens-100k", "movielens-latest-small", "redial", "files"]
+ProtocolName = Literal["leave-one-out", "llamarec", "time-sliced", "like-dislike", "conversation"]
+SYSTEMS = (*BASELINES, "retrieval", "blend", "blend+NAME/VERSION")
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ def train_embedder(
     with _log(work / "losses.jsonl", done) as log:
         for step in range(done, steps):
             epoch, place = divmod(step, per_epoch)
-            order = random.Random(config.seed * 1000 + epoch).sample(range(len(pairs)), len(pairs))
+            if place == 0 or step == done:
+                order = random.Random(config.seed * 1000 + epoch).sample(range(len(pairs)), len(pairs))
             batch = [pairs[n] for n in order[place * config.batch : (place + 1) * config.batch]]
             loss = _loss(torch, model, batch, catalogue, counts, config)
             optimizer.zero_grad()

@@ -65,18 +65,15 @@ def catalogue_pairs(catalogue: Catalogue, per_item: int = 2, seed: int = 0) -> l
                 having.setdefault((facet.name, written(value)), set()).add(item_id)
     pairs = []
     for item_id, item in catalogue.items():
-        sets = [
-            (facet, written(value))
-            for facet in catalogue.facets
-            if facet.type is FacetType.SET
-            for value in item.values(facet.name)
-        ]
-        ranges = [
-            (facet, written(value))
-            for facet in catalogue.facets
-            if facet.type is FacetType.RANGE
-            for value in item.values(facet.name)
-        ]
+        sets, ranges = (
+            [
+                (facet, written(value))
+                for facet in catalogue.facets
+                if facet.type is kind
+                for value in item.values(facet.name)
+            ]
+            for kind in (FacetType.SET, FacetType.RANGE)
+        )
         for _ in range(per_item if sets else 0):
             told = source.sample(sets, min(len(sets), source.randint(1, 2)))
             words = [source.choice((value, *facet.words.get(value, ()))).lower() for facet, value in told]

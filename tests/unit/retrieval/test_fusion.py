@@ -28,7 +28,7 @@ def fitted(sequences: Sequences) -> Signals:
 
 def learn(sequences: Sequences, config: FusionConfig | None = None) -> Fusion:
     before = sequences.before_last(5, 3)
-    return fit_fusion(fitted(before), sequences, before, 50, config or FusionConfig())
+    return fit_fusion(fitted(before), sequences, before, BehaviourConfig(), config or FusionConfig())
 
 
 def test_order_is_learned_where_there_is_order() -> None:
@@ -38,7 +38,7 @@ def test_order_is_learned_where_there_is_order() -> None:
     assert len(fusion.weights) == len(FEATURES)
     signals = fitted(sequences)
     past = Past(np.arange(3, 9), np.ones(6, np.float32), 5.0)
-    columns = np.setdiff1d(offered(signals, past, 300), past.rows_H)
+    columns = np.setdiff1d(offered(signals, past, 0.8, 300), past.rows_H)
     scores = fusion.combine(signals.features(past, columns))
     assert columns[np.argmax(scores)] == 9
 
@@ -54,7 +54,7 @@ def test_the_best_candidate_is_at_about_one() -> None:
     best = []
     for start in range(20):
         past = Past(np.arange(start, start + 8), np.ones(8, np.float32), 8.0)
-        columns = np.setdiff1d(offered(signals, past, 300), past.rows_H)
+        columns = np.setdiff1d(offered(signals, past, 0.8, 300), past.rows_H)
         best.append(float(fusion.combine(signals.features(past, columns)).max()))
     assert np.mean(best) == pytest.approx(1.0, abs=0.25)
 
