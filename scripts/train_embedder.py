@@ -27,7 +27,7 @@ from convrec.service.build import Workshop
 from convrec.settings import load_settings
 from convrec.training.embedder import EmbedderConfig, train_embedder
 from convrec.training.embedder_gate import Verdict, Weighed, judge, weigh
-from convrec.training.requests import Pair, conversation_pairs, request_task
+from convrec.training.requests import Pair, conversation_pairs, request_pairs, request_task
 
 
 def main(
@@ -47,10 +47,11 @@ def main(
         if path is None:
             raise typer.BadParameter("ReDial needs --path: the folder where you unpacked it")
         task = conversation(read_redial(path, load_domain(workshop.settings.prompts_dir, "movies")), "valid")
+        learned = conversation_pairs(task.examples)
     else:
         task = request_task(workshop.catalogue(), workshop.ledger.feedback(), seed)
+        learned = request_pairs(task, seed)
     config = EmbedderConfig(epochs=epochs, seed=seed)
-    learned = conversation_pairs(task.examples)
     with steps.step(f"Training on {len(learned):,} pairs") as progress:
         candidate = train_embedder(start, learned, task.catalogue, out / "work", config, progress)
     with steps.step("Weighing the base") as progress:

@@ -103,3 +103,14 @@ def request_task(catalogue: Catalogue, events: Iterable[FeedbackEvent], seed: in
         tuple(case for case in cases if case.unit in judged),
         examples=tuple(case for case in cases if case.unit not in judged),
     )
+
+
+def request_pairs(task: Task, seed: int = 0) -> list[Pair]:
+    """What to learn from a task of `request_task`, each with the items that are no counter-examples.
+
+    Args:
+        task: Its examples name the items.
+        seed: The task's.
+    """
+    learned = {case.unit for case in task.examples}
+    return [pair for pair in catalogue_pairs(task.catalogue, seed=seed) if pair.item_id in learned]

@@ -1,6 +1,6 @@
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
-from convrec.training.requests import catalogue_pairs, conversation_pairs, request_task
+from convrec.training.requests import catalogue_pairs, conversation_pairs, request_pairs, request_task
 from convrec.types import Domain, Facet, FacetType, Item, RetrievalQuery
 
 FACETS = (Facet("genre", FacetType.SET, words={"Comedy": ("funny",)}), Facet("year", FacetType.RANGE))
@@ -48,3 +48,8 @@ def test_requests_to_be_judged_on_are_for_items_that_are_not_learned_from() -> N
     learned, judged = {case.unit for case in task.examples}, {case.unit for case in task.cases}
     assert (len(learned), len(judged)) == (16, 4)
     assert not learned & judged
+    pairs = request_pairs(task)
+    assert {pair.item_id for pair in pairs} == learned
+    assert [pair.text for pair in pairs] == [case.query.text for case in task.examples]
+    # They all share the one genre, so none is a counter-example of another.
+    assert all(pair.related == set(many) for pair in pairs)
