@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from convrec.data.catalogue import Catalogue
 from convrec.retrieval.base import Floats
+from convrec.retrieval.chroma import Collection
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import Index, build_index, open_index
 from convrec.types import Domain, FeedbackEvent, FeedbackType, HistoryEntry, Item, RetrievalQuery
@@ -41,9 +43,9 @@ class TopicEmbedder:
     def __init__(self) -> None:
         self._topics = np.random.default_rng(1).standard_normal((TOPICS, DIMENSION)).astype(np.float32)
 
-    def embed(self, texts: list[str]) -> Floats:
+    def embed(self, texts: Sequence[str]) -> Floats:
         """embeddings_N_D."""
-        vectors = np.zeros((len(texts), DIMENSION), np.float32)
+        vectors: Floats = np.zeros((len(texts), DIMENSION), np.float32)
         for row, text in enumerate(texts):
             marks = dict(word.strip("(),").rsplit("-", 1) for word in text.split() if "-" in word)
             if "topic" in marks:
@@ -51,7 +53,8 @@ class TopicEmbedder:
             if "number" in marks or not marks:
                 seed = int(marks.get("number", len(text)))
                 vectors[row] += np.random.default_rng(seed).standard_normal(DIMENSION).astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
 
 
 def world(items: int, seed: int = 0) -> tuple[Catalogue, list[FeedbackEvent]]:
@@ -83,12 +86,13 @@ def measure(items: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         laps: dict[str, float] = {}
-        last = [time.perf_counter(), ""]
+        since, now_doing = time.perf_counter(), ""
 
         def lap(_: float, what: str) -> None:
-            if what != last[1]:
-                laps[str(last[1])] = laps.get(str(last[1]), 0.0) + time.perf_counter() - float(last[0])
-                last[:] = [time.perf_counter(), what]
+            nonlocal since, now_doing
+            if what != now_doing:
+                laps[now_doing] = laps.get(now_doing, 0.0) + time.perf_counter() - since
+                since, now_doing = time.perf_counter(), what
 
         started = time.perf_counter()
         meta = build_index(folder, catalogue, events, embedder, progress=lap)
@@ -133,10 +137,11 @@ def _queries(index: Index, retriever: HybridRetriever, events: list[FeedbackEven
         rows = np.array([row[entry.item_id] for entry in history])
         vector = behaviour.vector(rows, 0.8 ** np.arange(len(rows) - 1, -1, -1))
         asked = TopicEmbedder().embed([text])[0] + 0.3 * index.text_N_D[rows[0]]
-        for name, wanted, matrix in (
+        nearest: tuple[tuple[Collection, Floats, Floats], ...] = (
             ("behaviour", vector, behaviour.right_N_F),
             ("text", asked / np.linalg.norm(asked), index.text_N_D),
-        ):
+        )
+        for name, wanted, matrix in nearest:
             scores = matrix @ wanted
             best = set(np.argpartition(-scores, NEAREST)[:NEAREST].tolist())
             near = {row[item_id] for item_id, _ in index.store.nearest(name, wanted, NEAREST)}

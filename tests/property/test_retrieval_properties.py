@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from convrec.data.catalogue import Catalogue
@@ -106,6 +106,7 @@ def test_candidates_conform_and_are_deterministic(
     regularisation=st.floats(0.1, 1000.0),
     rank=st.integers(1, 12),
 )
+@example(users=[[2], *[list(range(8))] * 6], locality=0.0, regularisation=983.6640625, rank=5)  # ties
 def test_ease_and_its_factors(users: list[list[int]], locality: float, regularisation: float, rank: int) -> None:
     items = np.array([item for user in users for item in user], np.int64)
     starts = np.cumsum([0, *(len(user) for user in users)])
