@@ -4,8 +4,6 @@ Trains on four fifths of the conversations (or of requests made from the catalog
 What was judged is what serves, under the weights it was judged with.
 """
 
-import hashlib
-import json
 import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,9 +23,9 @@ from convrec.retrieval.embedding import SentenceEmbedder
 from convrec.retrieval.manifest import EmbedderManifest, write_manifest
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
-from convrec.training.embedder import EmbedderConfig, train_embedder
+from convrec.training.embedder import EmbedderConfig, pairs_hash, train_embedder
 from convrec.training.embedder_gate import Verdict, Weighed, judge, weigh
-from convrec.training.requests import Pair, conversation_pairs, request_pairs, request_task
+from convrec.training.requests import conversation_pairs, request_pairs, request_task
 
 
 def main(
@@ -60,7 +58,8 @@ def main(
         after = weigh(SentenceEmbedder(candidate), task, progress)
     verdict = judge(before, after)
     _show(console, before, after, verdict)
-    _publish(candidate, out / "model", start, before, after, verdict, learned, config, dataset)
+    data_hash = pairs_hash(learned, task.catalogue)
+    _publish(candidate, out / "model", start, before, after, verdict, len(learned), data_hash, config, dataset)
     console.print(
         f"Serve it with CONVREC_EMBEDDER={out / 'model'} and: convrec index"
         if verdict.accepted
@@ -75,20 +74,20 @@ def _publish(
     before: Weighed,
     after: Weighed,
     verdict: Verdict,
-    learned: list[Pair],
+    learned: int,
+    data_hash: str,
     config: EmbedderConfig,
     dataset: str,
 ) -> None:
     staging = target.with_name("model.staging")
     shutil.rmtree(staging, ignore_errors=True)
     shutil.copytree(candidate, staging)
-    digest = hashlib.sha256(json.dumps([[p.text, p.item_id] for p in learned]).encode()).hexdigest()
     figures = {
         name: {metric: asdict(figure) for metric, figure in weighed.figures().items()}
         | {"coverage": weighed.coverage}
         for name, weighed in (("base", before), ("tuned", after))
     }
-    lineage = {"data": dataset, "pairs": len(learned), "data_hash": digest, "config": asdict(config)}
+    lineage = {"data": dataset, "pairs": learned, "data_hash": data_hash, "config": asdict(config)}
     lineage["created"] = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = EmbedderManifest(
         Path(base).name, verdict.accepted, verdict.reasons, after.weights, figures, lineage

@@ -1,11 +1,12 @@
 """Owns the hybrid retriever: candidates from two Chroma collections, re-scored exactly and fused into one score.
 
-    score(i) = history + seeds + content + text + popularity + wishes + rejected
+    score(i) = history + seeds + content + text + words + popularity + wishes + rejected
 
     history      what the user's history says: the learned combination of fusion.py, at most 1
     seeds        EASE weights of the items that the conversation named (behaviour.py), over their largest
     content      cosine of the item's description with those of the named items
     text         cosine of the item's description with the request
+    words        what the item's title and attributes share of the request's words (lexical.py)
     popularity   log(1 + users) over its largest
     wishes       `prefer` constraints met minus `avoid` constraints met
     rejected     minus the cosine of the item's description with those of recently rejected items: behaviour alone
@@ -41,6 +42,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import SettingsError
@@ -60,7 +62,7 @@ class HybridConfig:
 
     Args:
         pool: How many candidates each source offers before they are re-scored.
-        history, seeds, content, text, popularity, wish, rejected: Weights of the parts of the score.
+        history, seeds, content, text, words, popularity, wish, rejected: Weights of the parts of the score.
     """
 
     pool: int = 300
@@ -68,6 +70,7 @@ class HybridConfig:
     seeds: float = 1.5
     content: float = 2.5
     text: float = 5.0
+    words: float = 2.0
     popularity: float = 0.5
     wish: float = 2.5
     rejected: float = 1.0
@@ -91,6 +94,7 @@ def hybrid_config(embedder: str | None) -> HybridConfig:
     return replace(
         own,
         text=learned.get("text", own.text),
+        words=learned.get("words", own.words),
         content=learned.get("content", own.content),
         seeds=learned.get("seeds", own.seeds),
         popularity=learned.get("popularity", own.popularity),
@@ -104,6 +108,7 @@ class _Signals:
     history: Past
     seeds: Mapping[int, float]
     text: Floats | None
+    words: sparse.csr_matrix | None
     content: Floats | None
     rejected: Floats | None
 
@@ -168,6 +173,7 @@ class HybridRetriever:
             history=history,
             seeds=seeds,
             text=self._embedder.embed([query.text])[0] if query.text.strip() else None,
+            words=self._index.lexical.vector(query.text),
             content=self._content(seeds),
             rejected=self._rejected(history),
         )
@@ -218,6 +224,9 @@ class HybridRetriever:
         for vector_D in (signals.text, signals.content):
             if vector_D is not None:
                 found |= dict.fromkeys(i for i, _ in self._index.store.nearest("text", vector_D, n))
+        if signals.words is not None:
+            shared = self._index.lexical.nearest(signals.words, n)
+            found |= dict.fromkeys(self._index.item_ids[row] for row in shared.tolist())
         if not found or query.constraints or not len(history.rows_H):
             found |= dict.fromkeys(self._by_popularity[:n])
         return list(found)
@@ -246,6 +255,10 @@ class HybridRetriever:
         ):
             if vector_D is not None:
                 parts[name] = weight * self._spread(item_ids, partial(self._cosines, vector_D))
+        if signals.words is not None:
+            parts["words"] = config.words * self._spread(
+                item_ids, partial(self._index.lexical.scores, signals.words)
+            )
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)

@@ -3,6 +3,7 @@
     index_dir/ CURRENT                    name of the generation that counts
                .lock, holder.json         who holds the index (see lock.py)
                <generation>/ chroma/      text and behaviour vectors
+                             words.npz    the items' words (lexical.py)
                              signals/     what behaviour says (signal_files.py)
                              meta.json    what it was built from; item_ids.json, probe.npy
                              checksums.json  of the others
@@ -34,6 +35,7 @@ from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.behaviour import BehaviourConfig
 from convrec.retrieval.chroma import ChromaStore
 from convrec.retrieval.fusion import Fusion, FusionConfig, fit_fusion
+from convrec.retrieval.lexical import Lexical, fit_lexical, load_lexical
 from convrec.retrieval.lock import Holder as Holder
 from convrec.retrieval.lock import IndexLock
 from convrec.retrieval.lock import index_holder as index_holder
@@ -83,6 +85,7 @@ class Index:
         meta: What it was built from.
         item_ids: N; a position is the row of the arrays.
         signals: What behaviour says; the right factors are the vectors of `behaviour`.
+        lexical: The items' words.
         store: The vectors.
         text_N_D: Those of `text`, read once: Chroma takes 20 ms to give those of 1,000 candidates.
     """
@@ -94,6 +97,7 @@ class Index:
         self.meta = _read_meta(self._folder)
         self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
         self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
+        self.lexical: Lexical = load_lexical(self._folder)
         probe_D: Floats = np.load(self._folder / "probe.npy")
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
@@ -262,6 +266,7 @@ def _build(
     finally:
         store.close()
     save_signals(signals, folder / "signals")
+    fit_lexical(catalogue.values()).save(folder)
     np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
     (folder / "item_ids.json").write_text(json.dumps(ids))
     meta = IndexMeta(

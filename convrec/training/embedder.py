@@ -92,7 +92,7 @@ def train_embedder(
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     counts = Counter(pair.item_id for pair in pairs)
-    made = asdict(config) | {"base": _weights_hash(torch, model), "pairs": _pairs_hash(pairs, catalogue)}
+    made = asdict(config) | {"base": _weights_hash(torch, model), "pairs": pairs_hash(pairs, catalogue)}
     done = _resume(torch, model, optimizer, schedule, work / "checkpoint.pt", made)
     model.train()
     with _log(work / "losses.jsonl", done) as log:
@@ -177,7 +177,7 @@ def _weights_hash(torch: Any, model: Any) -> str:
     return digest.hexdigest()
 
 
-def _pairs_hash(pairs: Sequence[Pair], catalogue: Catalogue) -> str:
+def pairs_hash(pairs: Sequence[Pair], catalogue: Catalogue) -> str:
     """sha256 (hex) of all that is learned from: requests, items' texts, and what is no counter-example."""
     digest = hashlib.sha256()
     for pair in pairs:

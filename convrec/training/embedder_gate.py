@@ -25,10 +25,12 @@ from convrec.retrieval.fusion import fit_choices
 from convrec.retrieval.hybrid import HybridConfig
 from convrec.types import Candidate
 
-PARTS = ("text", "content", "seeds", "popularity")
+PARTS = ("text", "words", "content", "seeds", "popularity")
 _TOLERANCE = 0.005
 _POOL = 1000
-_PLAIN = HybridConfig(history=1.0, seeds=1.0, content=1.0, text=1.0, popularity=1.0, wish=1.0, rejected=1.0)
+_PLAIN = HybridConfig(
+    history=1.0, seeds=1.0, content=1.0, text=1.0, words=1.0, popularity=1.0, wish=1.0, rejected=1.0
+)
 
 
 @dataclass(frozen=True, slots=True)
