@@ -10,16 +10,15 @@ from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case, Judgement, Task
-from convrec.ledger.profile import build_profile
 from convrec.progress import Progress
-from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend
 from convrec.ranking.calibration import CalibrationConfig, calibrate
+from convrec.ranking.examples import context_of
 from convrec.ranking.interest import Interest
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
 from convrec.retrieval.index import Index, build_index, open_index
-from convrec.types import FeedbackEvent, Mention, Polarity, Profile, RetrievalQuery, SessionState
+from convrec.types import FeedbackEvent, RetrievalQuery
 
 
 class RetrievalSystem:
@@ -169,14 +168,7 @@ class FittedBlend:
     def _ask(
         self, user_id: str, events: Sequence[FeedbackEvent], query: RetrievalQuery, item_ids: Sequence[str]
     ) -> list[float]:
-        scale = self._catalogue.domain.rating_scale
-        profile = build_profile(user_id, events, scale) if events else Profile(user_id)
-        mentions = tuple(
-            Mention(item_id, self._catalogue[item_id].title, Polarity.LIKED if weight > 0 else Polarity.DISLIKED)
-            for item_id, weight in query.seeds.items()
-            if item_id in self._catalogue
-        )
-        context = RankingContext(profile, SessionState(query=query.text, mentions=mentions), query.text)
+        context = context_of(user_id, events, query, self._catalogue)
         values, _ = self._loop.run_until_complete(
             self._scorer.interest.score(context, list(item_ids), self._adapter)
         )

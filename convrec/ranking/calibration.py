@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from convrec.data.catalogue import Catalogue
 from convrec.data.interactions import Histories, leave_last_out
 from convrec.errors import DataError
@@ -22,11 +20,12 @@ from convrec.ledger.profile import build_profile
 from convrec.progress import Progress
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, BlendExample, fit_blend
+from convrec.ranking.examples import Example, choice
 from convrec.ranking.interest import Interest
-from convrec.retrieval.base import Floats
+from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import build_index, open_index
-from convrec.types import Candidate, FeedbackEvent, Profile, RetrievalQuery, SessionState
+from convrec.types import FeedbackEvent, RetrievalQuery, SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,52 +71,59 @@ async def calibrate(
         return Blend()
     users = random.Random(config.seed).sample(sorted(held), min(config.users, len(held)))
     covered = await asyncio.to_thread(_replay, train, held, users, catalogue, config.candidates)
-    examples = []
-    sample = covered[: config.examples]
-    for done, replayed in enumerate(sample, start=1):
-        ids = [c.item_id for c in replayed.candidates]
-        values, _ = await interest.score(RankingContext(replayed.profile, SessionState()), ids, adapter)
-        scores = tuple(c.score for c in replayed.candidates)
-        examples.append(BlendExample(scores, tuple(values), ids.index(replayed.target)))
-        progress(done / len(sample), f"{done} of {len(sample)} held-out events")
+    return await fit_on(covered[: config.examples], len(covered) / len(users), interest, progress, adapter)
+
+
+async def fit_on(
+    examples: Sequence[Example],
+    coverage: float,
+    interest: Interest,
+    progress: Progress,
+    adapter: str | None = None,
+) -> Blend:
+    """Fit the blend on examples that neither retriever nor adapter has seen.
+
+    Args:
+        examples: In each, the item that was wanted most is taken as chosen.
+        coverage: Share of all held-out events, in [0, 1], that retrieval offered and so became examples.
+        progress, adapter: As for `calibrate`.
+
+    Returns:
+        The fitted blend; not fitted where there is nothing to learn from.
+    """
+    fitted = []
+    for done, example in enumerate(examples, start=1):
+        values, _ = await interest.score(example.context, example.item_ids, adapter)
+        fitted.append(BlendExample(example.retrieval, tuple(values), example.chosen))
+        progress(done / len(examples), f"{done} of {len(examples)} held-out events")
     try:
-        return fit_blend(examples, coverage=len(covered) / len(users))
-    except DataError:  # nothing to learn from: a young ledger
+        return fit_blend(fitted, coverage)
+    except DataError:  # a young ledger
         return Blend()
-
-
-@dataclass(frozen=True, slots=True)
-class _Replayed:
-    profile: Profile
-    candidates: list[Candidate]
-    target: str
 
 
 def _replay(
     train: Histories, held: Histories, users: Sequence[str], catalogue: Catalogue, k: int
-) -> list[_Replayed]:
+) -> list[Example]:
     """What retrieval offers to users as they were before their last event, where it offers that event's item."""
     found = []
-    embedder = _NoText()
+    embedder = NoText()
     with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
         build_index(Path(folder), catalogue, [e for events in train.values() for e in events], embedder)
         with open_index(Path(folder), embedder) as index:
             retriever = HybridRetriever(index, catalogue, embedder)
             for user_id in users:
                 profile = build_profile(user_id, train[user_id], catalogue.domain.rating_scale)
-                candidates = retriever.retrieve(
-                    RetrievalQuery(history=profile.history, exclude=profile.excluded), k
+                query = RetrievalQuery(history=profile.history, exclude=profile.excluded)
+                candidates, last = retriever.retrieve(query, k), held[user_id][-1]
+                example = last.item_id and choice(
+                    user_id,
+                    last.timestamp,
+                    RankingContext(profile, SessionState()),
+                    candidates,
+                    last.item_id,
+                    event_ids=(last.event_id,),
                 )
-                target = held[user_id][-1].item_id
-                if target is not None and target in {c.item_id for c in candidates}:
-                    found.append(_Replayed(profile, candidates, target))
+                if example:
+                    found.append(example)
     return found
-
-
-class _NoText:
-    """Stands in for the embedder of an index that nobody asks for text."""
-
-    dimension = 1
-
-    def embed(self, texts: Sequence[str]) -> Floats:
-        return np.ones((len(texts), 1), np.float32)

@@ -38,12 +38,12 @@ class InterestConfig:
     Args:
         history: Latest history items shown.
         named: Liked and disliked items shown, each.
-        message_chars: Characters of the latest message that are kept.
+        message_chars: Characters of the latest message that are kept, from its end.
     """
 
     history: int = 8
     named: int = 3
-    message_chars: int = 300
+    message_chars: int = 360
 
 
 class Interest:
@@ -51,20 +51,14 @@ class Interest:
 
     Args:
         engine: Any engine; its tokenizer renders the prompt.
-        prompt: The ranking prompt with blocks `system`, `user` and `item` and single-token labels.
-        catalogue: Where titles and attributes come from.
-
-    Raises:
-        PromptError: A label is not a single token of the engine's model.
+        prompt, catalogue, config: As for InterestPrompts.
     """
 
     def __init__(
         self, engine: Engine, prompt: Prompt, catalogue: Catalogue, config: InterestConfig | None = None
     ) -> None:
         self._engine = engine
-        self._prompt = prompt
-        self._catalogue = catalogue
-        self._config = config or InterestConfig()
+        self._prompts = InterestPrompts(prompt, catalogue, config)
 
     async def score(
         self, context: RankingContext, item_ids: Sequence[str], adapter: str | None = None
@@ -73,6 +67,7 @@ class Interest:
 
         Raises:
             EngineError: The engine could not score.
+            PromptError: A label is not a single token of the engine's model.
         """
         prompt = self.prompt(context, item_ids)
         values = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, adapter)
@@ -80,7 +75,29 @@ class Interest:
 
     def prompt(self, context: RankingContext, item_ids: Sequence[str]) -> InterestPrompt:
         """The token ids that ask about each item for a context."""
-        tokenizer = self._engine.tokenizer
+        return self._prompts.make(self._engine.tokenizer, context, item_ids)
+
+
+class InterestPrompts:
+    """Renders what is scored, for serving and for training alike.
+
+    Args:
+        prompt: The ranking prompt with blocks `system`, `user` and `item` and single-token labels.
+        catalogue: Where titles and attributes come from.
+        config: What is shown of a person; the defaults when None.
+    """
+
+    def __init__(self, prompt: Prompt, catalogue: Catalogue, config: InterestConfig | None = None) -> None:
+        self._prompt = prompt
+        self._catalogue = catalogue
+        self._config = config or InterestConfig()
+
+    def make(self, tokenizer: Tokenizer, context: RankingContext, item_ids: Sequence[str]) -> InterestPrompt:
+        """The token ids that ask about each item for a context.
+
+        Raises:
+            PromptError: A label is not a single token of the tokenizer.
+        """
         rendered = tokenizer.chat(
             [
                 Message("system", self._prompt.render("system", domain=self._catalogue.domain)),
@@ -108,7 +125,7 @@ class Interest:
             recent=self._lines(recent[: config.history], tokenizer),
             wishes=[tokenizer.escape(wish(c)) for c in state.constraints],
             message=tokenizer.escape(
-                " ".join(context.message.replace(_ITEM_MARK, " ").split())[: config.message_chars]
+                " ".join(context.message.replace(_ITEM_MARK, " ").split())[-config.message_chars :]
             ),
         )
 
