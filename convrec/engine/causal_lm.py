@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from convrec.engine.adapters import LoraAdapters
 from convrec.engine.base import Labels
-from convrec.engine.packed import Packed, chunks, pack
+from convrec.engine.packed import chunks, label_logits, pack
 from convrec.engine.prefix_cache import KeyValues, PrefixCache
 from convrec.errors import EngineUnavailableError
 
@@ -87,12 +87,11 @@ class CausalLM:
             with torch.inference_mode():
                 self.adapters.use(loaded)
                 computed, kv = self.cache.longest(adapter, prefix)
-                logits_C_V, cache = self._packed(pack(prefix, segments, computed), kv)
+                packed = pack(prefix, segments, computed)
+                logits_C, cache = label_logits(self._model, packed, labels, self._cache(kv))
                 if computed < len(prefix):
                     self._remember(adapter, prefix, cache)
-                # The softmax over two labels; in float64 so that a confident model does not round to 0 or 1.
-                yes_C, no_C = logits_C_V[:, labels.yes].double(), logits_C_V[:, labels.no].double()
-                return [float(f) for f in torch.sigmoid(yes_C - no_C).tolist()]
+                return [float(f) for f in torch.sigmoid(logits_C).tolist()]
         finally:
             self.adapters.release(loaded)
 
@@ -118,17 +117,6 @@ class CausalLM:
             ids = torch.tensor([list(tokens)], device=self.device)
             output = self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
             return output.logits[0, -1].float(), output.past_key_values
-
-    def _packed(self, packed: Packed, kv: KeyValues) -> tuple[Tensor, Any]:
-        output = self._model(
-            input_ids=packed.ids[None].to(self.device),
-            position_ids=packed.positions[None].to(self.device),
-            attention_mask=packed.mask[None, None].to(self.device),
-            past_key_values=self._cache(kv),
-            use_cache=True,
-            logits_to_keep=packed.last.to(self.device),
-        )
-        return output.logits[0].float(), output.past_key_values
 
     def _cache(self, kv: KeyValues) -> Any:
         """A transformers cache that begins with held keys and values; extending it copies, so those stay."""

@@ -40,7 +40,7 @@ def leave_one_out(dataset: Dataset, split: Split) -> Task:
     train, held = leave_last_out(dataset.events, hold=1 if split == "test" else 2)
     cases, repeated = [], 0
     for user_id, own in held.items():
-        case = _case(user_id, user_id, train[user_id], own[0], dataset.catalogue)
+        case = case_at(user_id, user_id, train[user_id], own[0], dataset.catalogue)
         if case is None:
             repeated += 1
         else:
@@ -112,7 +112,7 @@ def time_sliced(dataset: Dataset, slices: int = 10, per_user: int = 5) -> list[T
             history = histories.setdefault(event.user_id, [])
             if number and history and told[event.user_id] < per_user:
                 case_id = f"{event.user_id}@{len(history)}"
-                case = _case(case_id, event.user_id, history, event, dataset.catalogue)
+                case = case_at(case_id, event.user_id, history, event, dataset.catalogue)
                 if case is None:
                     repeated += 1
                 else:
@@ -185,8 +185,8 @@ def conversation(dataset: Dataset, split: Split) -> Task:
 
     A case is a turn that recommends: its text is what was said before (its last 360 characters), its seeds are the
     items named before, which are masked. The turns to learn from are `examples`, and as choices (items named or
-    recommended, in order, one "user" per conversation) they are `train`. For `valid`, the first 80 % of the
-    conversations to learn from are learned from and the others are the cases.
+    recommended, in order, by a user who bears the conversation's id) they are `train`. For `valid`, the first
+    80 % of the conversations to learn from are learned from and the others are the cases.
 
     Source: Wang et al. 2023, "Rethinking the Evaluation for Conversational Recommendation in the Era of Large
     Language Models", sec. 3; masking items named before follows He et al. 2023, "Large Language Models as
@@ -214,10 +214,13 @@ def conversation(dataset: Dataset, split: Split) -> Task:
     )
 
 
-def _case(
+def case_at(
     case_id: str, user_id: str, history: Sequence[FeedbackEvent], event: FeedbackEvent, catalogue: Catalogue
 ) -> Case | None:
-    """None where the event is of an item that is masked, or no choice (a dislike, a comment)."""
+    """The prediction of an event from the history before it.
+
+    None where the event is of an item that is masked, or no choice (a dislike, a comment).
+    """
     query = _query(user_id, history, catalogue)
     worth = signal(event, catalogue.domain.rating_scale)
     if event.item_id is None or event.item_id in query.exclude or worth is None or worth <= 0:
@@ -252,7 +255,7 @@ def _choices(turns: Iterable[ConversationTurn]) -> Iterable[FeedbackEvent]:
         for item_id in item_ids:
             moment += 1.0
             event_id = f"{dialog_id}-{item_id}"
-            yield FeedbackEvent(event_id, f"dialog-{dialog_id}", FeedbackType.LIKE, moment, item_id)
+            yield FeedbackEvent(event_id, dialog_id, FeedbackType.LIKE, moment, item_id)
 
 
 def _noted(dataset: Dataset, *dropped: tuple[int, str]) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def fit_blend(examples: Sequence[BlendExample], coverage: float) -> Blend:
     ratio = 2.0 * (alone[1] - both[1])
     weights = both[0] if ratio > _CHI2_95_ONE_SIDED else np.array([alone[0][0], 0.0])
     scores = [weights[0] * r + weights[1] * x for r, x in zip(retrieval, logits, strict=True)]
-    slope, bias = _platt(
+    slope, bias = platt(
         np.concatenate(scores), np.concatenate([_one_hot(len(s), c) for s, c in zip(scores, chosen, strict=True)])
     )
     return Blend(
@@ -158,8 +158,8 @@ def _conditional(
     return np.asarray(result.x), float(result.fun)
 
 
-def _platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope >= 0 and bias of a logistic map from score to label (Platt 1999)."""
+def platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope >= 0 and bias of a logistic map from score to label in [0, 1] (Platt 1999)."""
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = parameters[0] * scores + parameters[1]

@@ -120,14 +120,14 @@ class TestConversation:
         assert first.query.exclude == {"i03"}
         assert not second.query.seeds
         assert len(task.examples) == 20
-        assert {event.user_id for event in task.train} == {f"dialog-d{n}" for n in range(20)}
-        assert [e.item_id for e in task.train if e.user_id == "dialog-d3"] == ["i03", "i04", "i05"]
+        assert {event.user_id for event in task.train} == {f"d{n}" for n in range(20)}
+        assert [e.item_id for e in task.train if e.user_id == "d3"] == ["i03", "i04", "i05"]
 
     def test_validation_is_on_the_last_fifth_of_the_conversations(self, talks: Dataset) -> None:
         task = conversation(talks, "valid")
         assert {case.unit for case in task.cases} == {"d16", "d17", "d18", "d19"}
         assert {case.unit for case in task.examples} == {f"d{n}" for n in range(16)}
-        assert not {event.user_id for event in task.train} & {"dialog-d16", "dialog-d19"}
+        assert not {event.user_id for event in task.train} & {"d16", "d19"}
 
     def test_turns_without_a_target_are_counted(self, talks: Dataset) -> None:
         assert conversation(talks, "valid").notes == ("4 turns that recommend nothing new to predict",)

@@ -1,0 +1,119 @@
+"""Owns examples from what people chose: interactions and recorded conversations, cross-fitted.
+
+They say what was chosen, not what was offered. So a retriever makes the offer, one that has not seen the person:
+people are dealt into folds, and each fold is offered items by an index of the others. What the retriever did not
+offer makes no example: a positive that was put among the candidates by hand would differ from them in ways that a
+model learns to spot.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convrec.data.catalogue import Catalogue
+from convrec.evaluation.base import Case
+from convrec.evaluation.protocols import case_at
+from convrec.progress import Progress
+from convrec.ranking.examples import Example, choice, context_of
+from convrec.retrieval.base import Embedder, Retriever
+from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
+from convrec.retrieval.index import build_index, open_index
+from convrec.types import FeedbackEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesConfig:
+    """How examples are made of what people did.
+
+    Args:
+        candidates: Items that the retriever offers.
+        folds: Parts that people are dealt into.
+        cuts: Latest choices of a person that become examples.
+        seed: Of the dealing.
+    """
+
+    candidates: int = 20
+    folds: int = 4
+    cuts: int = 5
+    seed: int = 0
+
+
+def choice_cases(events: Iterable[FeedbackEvent], catalogue: Catalogue, cuts: int) -> list[Case]:
+    """The last `cuts` choices of every person, each to be predicted from what was before it."""
+    by_user: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
+    for event in sorted(events, key=lambda event: event.timestamp):
+        by_user[event.user_id].append(event)
+    cases = []
+    for user_id, own in by_user.items():
+        for cut in range(max(1, len(own) - cuts), len(own)):
+            case = case_at(f"{user_id}@{cut}", user_id, own[:cut], own[cut], catalogue)
+            if case is not None:
+                cases.append(case)
+    return cases
+
+
+def offered(
+    cases: Sequence[Case], retriever: Retriever, catalogue: Catalogue, candidates: int, progress: Progress
+) -> list[Example]:
+    """Examples of the cases' targets among what a retriever offers; targets that it does not offer make none."""
+    examples = []
+    for done, case in enumerate(cases, start=1):
+        found = retriever.retrieve(case.query, candidates)
+        context = context_of(case.unit, case.events, case.query, catalogue)
+        moment = max((event.timestamp for event in case.events), default=0.0)
+        for target in case.targets:
+            example = choice(case.unit, moment, context, found, target, case.targets, (case.case_id,))
+            if example is not None:
+                examples.append(example)
+        progress(done / len(cases), "retrieving for examples")
+    return examples
+
+
+def cross_fitted(
+    cases: Sequence[Case],
+    events: Sequence[FeedbackEvent],
+    catalogue: Catalogue,
+    embedder: Callable[[frozenset[str]], Embedder],
+    weights: HybridConfig | None,
+    config: ExamplesConfig,
+    progress: Progress,
+) -> list[Example]:
+    """Examples for which each person is offered items by an index that has not seen them.
+
+    Args:
+        cases: Of which examples are made; their `unit` is the person (or the conversation).
+        events: What indices are built of; their user_id is the unit.
+        catalogue: Its items compete.
+        embedder: Gives the embedder for a fold: one that has not learned from these units.
+        weights: Of the parts of the retrieval score; the defaults when None.
+        config: How many candidates and folds.
+        progress: Called with the fraction done.
+
+    Returns:
+        In the order of the cases' units as dealt; deterministic by seed.
+    """
+    units = sorted({case.unit for case in cases})
+    random.Random(config.seed).shuffle(units)
+    examples = []
+    for fold in range(config.folds):
+        left_out = frozenset(units[fold :: config.folds])
+        own = [case for case in cases if case.unit in left_out]
+        eyes = embedder(left_out)
+        with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
+            seen = [event for event in events if event.user_id not in left_out]
+            build_index(Path(folder), catalogue, seen, eyes)
+            with open_index(Path(folder), eyes) as index:
+                retriever = HybridRetriever(index, catalogue, eyes, weights)
+                examples += offered(
+                    own,
+                    retriever,
+                    catalogue,
+                    config.candidates,
+                    lambda done, what, at=fold: progress((at + done) / config.folds, what),  # type: ignore[misc]
+                )
+    return examples

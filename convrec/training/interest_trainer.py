@@ -1,0 +1,68 @@
+"""Owns transformers' Trainer as it is used here: packs in, the objective's loss, held-out NDCG out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import Trainer
+
+from convrec.engine.base import Labels
+from convrec.engine.packed import label_logits
+from convrec.training.objective import Objective, example_loss
+from convrec.training.packs import packed_of
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How examples are scored: scale * logit f, and slope * retrieval + bias where the objective has an offset."""
+
+    labels: Labels
+    objective: Objective
+    scale: float
+    slope: float
+    bias: float
+
+
+class InterestTrainer(Trainer):  # type: ignore[misc]
+    """A Trainer whose batches are one pack; larger ones are made by accumulating gradients.
+
+    Args:
+        score: How examples are scored.
+        options: Of transformers' Trainer.
+    """
+
+    def __init__(self, score: Score, **options: Any) -> None:
+        super().__init__(**options)
+        self._score = score
+        # The loss is the mean of one example: Trainer divides by the number accumulated.
+        self.model_accepts_loss_kwargs = False
+        self.loss_is_scaled_for_ga = False
+
+    def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+        """The objective's loss of one pack."""
+        score = self._score
+        logit_C, _cache = label_logits(model, packed_of(inputs), score.labels)
+        offset_C = score.slope * inputs["retrieval"] + score.bias + inputs["drawn"]
+        return example_loss(score.objective, score.scale * logit_C, offset_C, inputs["label"], inputs["weight"])
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Mean NDCG of what was wanted most among an example's candidates, ties against it."""
+        import torch
+
+        score = self._score
+        slope = 0.0 if score.objective == "bce" else score.slope
+        self.model.eval()
+        gains = []
+        with torch.no_grad():
+            for pack in self.get_eval_dataloader():
+                inputs = self._prepare_inputs(pack)
+                logit_C, _cache = label_logits(self.model, packed_of(inputs), score.labels)
+                score_C = score.scale * logit_C + slope * inputs["retrieval"]
+                wanted = int(inputs["label"].argmax())
+                gains.append(1 / math.log2(1 + int((score_C >= score_C[wanted]).sum())))
+        metrics = {"eval_ndcg": sum(gains) / len(gains)}
+        self.log(metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics

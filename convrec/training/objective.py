@@ -1,0 +1,55 @@
+"""Owns what an adapter is trained to lower: the loss of one example's logits. Knows no model and no text.
+
+With x(u, i) = scale * logit f(u, i), o the offset that stands for retrieval, y in [0, 1] what was wanted:
+
+    bce           - sum_i w_i [y_i log s(x_i) + (1 - y_i) log s(-x_i)] / sum_i w_i,   s the logistic function
+    bce+offset    the same of x_i + o_i: the adapter learns what retrieval does not know
+    softmax       - sum_i y_i log softmax(x + o)_i / sum_i y_i, over the candidates; 0 where nothing was wanted
+
+`scale` below 1 lets training start near retrieval, because an untrained model's logits are noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from convrec.ranking.blend import platt
+from convrec.ranking.examples import Example
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Objective = Literal["bce", "bce+offset", "softmax"]
+
+
+def example_loss(objective: Objective, x_C: Tensor, offset_C: Tensor, label_C: Tensor, weight_C: Tensor) -> Tensor:
+    """The loss of one example, a scalar.
+
+    Args:
+        x_C: Scaled logits of f.
+        offset_C: See `fit_offset`.
+        label_C: How much each was wanted, in [0, 1].
+        weight_C: How much each label counts; `softmax` has no use for it.
+    """
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
+    if objective == "softmax":
+        share_C = label_C / label_C.sum().clamp(min=1e-6)
+        return -(share_C * torch.log_softmax(x_C + offset_C, dim=0)).sum()
+    logit_C = x_C + offset_C if objective == "bce+offset" else x_C
+    loss_C = binary_cross_entropy_with_logits(logit_C, label_C, reduction="none")
+    return (weight_C * loss_C).sum() / weight_C.sum().clamp(min=1e-6)
+
+
+def fit_offset(examples: Sequence[Example]) -> tuple[float, float]:
+    """Slope and bias of the offset o = slope * retrieval + bias: the log odds that retrieval alone gives an item.
+
+    A softmax does not see the bias.
+    """
+    scores = np.array([score for example in examples for score in example.retrieval], np.float64)
+    labels = np.array([label for example in examples for label in example.labels], np.float64)
+    return platt(scores, labels)

@@ -1,0 +1,232 @@
+"""Owns the training of a LoRA adapter on examples, with PEFT and transformers' Trainer. Judges nothing.
+
+Each version starts from the base model. A run that was killed goes on at its last whole checkpoint; the same
+examples, settings and seed give the same adapter on the same machine. Several GPUs: `accelerate launch`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from convrec.engine.tokenizer import HFTokenizer
+from convrec.errors import DataError
+from convrec.progress import Progress
+from convrec.ranking.examples import Example
+from convrec.ranking.interest import InterestPrompts
+from convrec.training.objective import Objective, fit_offset
+from convrec.training.packs import Packs, collate
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerConfig:
+    """How an adapter is trained.
+
+    Args:
+        objective, scale: See objective.py.
+        rank, alpha: Of LoRA; the update is alpha / rank * B A.
+        modules: Which linear layers get one.
+        learning_rate, epochs, batch, warmup: Of AdamW with a warm-up over that share of the steps and a cosine
+            fall; batch is examples per step.
+        room: Candidates per example and step, drawn anew in every epoch.
+        evaluations: How often the held-out NDCG is measured; the best is what is kept.
+        patience: Evaluations without a new best after which training ends.
+        seed: Of initial weights, order and draws.
+        reporters: Of transformers ("tensorboard", "wandb", ...), besides metrics.jsonl.
+    """
+
+    objective: Objective = "bce+offset"
+    scale: float = 1.0
+    rank: int = 8
+    alpha: int = 16
+    modules: Literal["all-linear", "attention"] = "all-linear"
+    learning_rate: float = 5e-4
+    epochs: int = 2
+    batch: int = 8
+    warmup: float = 0.05
+    room: int = 16
+    evaluations: int = 8
+    patience: int = 4
+    seed: int = 0
+    reporters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training left.
+
+    Args:
+        ndcg_start, ndcg_best: Held-out NDCG over the candidates before training and of what was kept.
+        steps: Until the kept weights, and in all.
+        seconds: Of this process.
+    """
+
+    ndcg_start: float
+    ndcg_best: float
+    best_step: int
+    steps: int
+    seconds: float
+
+
+def train_adapter(
+    base: str | Path,
+    examples: Sequence[Example],
+    held_out: Sequence[Example],
+    prompts: InterestPrompts,
+    work: Path,
+    config: TrainerConfig,
+    progress: Progress,
+) -> Trained:
+    """Train an adapter into `work/adapter`: adapter_model.safetensors (float16) and adapter_config.json.
+
+    Args:
+        base: Folder or hub name of the model.
+        examples: To learn from.
+        held_out: Later than those; their NDCG decides which weights are kept.
+        prompts: What is served with the adapter.
+        work: Of this training alone: checkpoints and metrics.jsonl lie there too.
+        progress: Called with the fraction done, and loss and examples per second.
+
+    Raises:
+        DataError: There is nothing to learn from or to choose by, or `work` holds a training on something else.
+    """
+    import torch
+    from transformers import EarlyStoppingCallback, TrainingArguments
+
+    from convrec.training.interest_trainer import InterestTrainer, Score
+    from convrec.training.watch import Watch
+
+    if not examples or not held_out:
+        raise DataError(
+            f"{len(examples)} examples to learn from and {len(held_out)} to choose by: collect more feedback first"
+        )
+    started = time.monotonic()
+    made = json.dumps([asdict(config), str(base), _digest(examples), _digest(held_out)], sort_keys=True)
+    _own(work, made)
+    tokenizer = HFTokenizer(base)
+    fed = Packs(examples, prompts, tokenizer, config.epochs, config.room, config.seed)
+    judged = Packs(held_out, prompts, tokenizer)
+    steps = math.ceil(len(fed) / config.batch)
+    torch.manual_seed(config.seed)
+    every = max(1, steps // config.evaluations)
+    gpu = torch.cuda.is_available()
+    slope, bias = fit_offset(examples)
+    trainer = InterestTrainer(
+        Score(fed.labels, config.objective, config.scale, slope, bias),
+        model=_with_lora(base, config, gpu),
+        args=TrainingArguments(
+            output_dir=str(work),
+            per_device_train_batch_size=1,
+            per_device_eval_batch_size=1,
+            gradient_accumulation_steps=config.batch,
+            learning_rate=config.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=config.warmup,
+            num_train_epochs=1,
+            eval_strategy="steps",
+            eval_steps=every,
+            save_strategy="steps",
+            save_steps=every,
+            save_total_limit=2,
+            load_best_model_at_end=True,
+            metric_for_best_model="eval_ndcg",
+            greater_is_better=True,
+            logging_steps=1,
+            report_to=list(config.reporters),
+            remove_unused_columns=False,
+            dataloader_pin_memory=gpu,
+            disable_tqdm=True,
+            bf16=gpu,
+            use_cpu=not gpu,
+            seed=config.seed,
+            data_seed=config.seed,
+        ),
+        data_collator=collate,
+        train_dataset=fed,
+        eval_dataset=judged,
+        callbacks=[EarlyStoppingCallback(config.patience), Watch(work / "metrics.jsonl", progress)],
+    )
+    checkpoint = _last_whole(work)
+    start = _start_ndcg(trainer, work / "start.json")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    best = trainer.state.best_metric
+    _save(trainer.model, Path(base).name, work / "adapter")
+    return Trained(
+        start,
+        float(best if best is not None else start),
+        int(trainer.state.best_global_step or 0),
+        trainer.state.global_step,
+        time.monotonic() - started,
+    )
+
+
+def _with_lora(base: str | Path, config: TrainerConfig, gpu: bool) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        str(base), dtype=torch.bfloat16 if gpu else torch.float32, attn_implementation="sdpa"
+    )
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules="all-linear"
+        if config.modules == "all-linear"
+        else ["q_proj", "k_proj", "v_proj", "o_proj"],
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, lora)
+
+
+def _start_ndcg(trainer: Any, file: Path) -> float:
+    """Before any training; measured once, also where the run is resumed."""
+    if not file.is_file():
+        file.write_text(json.dumps(trainer.evaluate()["eval_ndcg"]))
+    return float(json.loads(file.read_text()))
+
+
+def _last_whole(work: Path) -> Path | None:
+    """The newest checkpoint whose last file, the trainer's state, was written to its end."""
+    for folder in sorted(work.glob("checkpoint-*"), key=lambda f: -int(f.name.rpartition("-")[2])):
+        try:
+            json.loads((folder / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            continue
+        return folder
+    return None
+
+
+def _own(work: Path, made: str) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    note = work / "training.json"
+    if note.is_file() and note.read_text() != made:
+        raise DataError(f"{work} holds a training with other settings or data; name another folder")
+    note.write_text(made)
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    from hashlib import sha256
+
+    return sha256(repr(list(examples)).encode()).hexdigest()
+
+
+def _save(model: Any, base: str, folder: Path) -> None:
+    import torch
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    folder.mkdir(exist_ok=True)
+    weights = {
+        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, tensor in get_peft_model_state_dict(model).items()
+    }
+    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = model.peft_config["default"]
+    config.base_model_name_or_path, config.inference_mode = base, True
+    config.save_pretrained(str(folder))
