@@ -1,0 +1,84 @@
+import pytest
+
+from convrec.evaluation.base import Case
+from convrec.progress import silent
+from convrec.retrieval.embedding import NoText
+from convrec.testing.recommender import wine_list
+from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
+from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
+
+CATALOGUE = wine_list()
+
+
+def likes(user: str, *items: int, start: float = 0.0) -> list[FeedbackEvent]:
+    return [
+        FeedbackEvent(f"{user}-{n}", user, FeedbackType.LIKE, start + n, CATALOGUE.ids[item])
+        for n, item in enumerate(items)
+    ]
+
+
+class Fixed:
+    """Offers the same four wines to everybody."""
+
+    def retrieve(self, query: RetrievalQuery, k: int) -> list[Candidate]:
+        ids = [i for i in CATALOGUE.ids[:4] if i not in query.exclude]
+        return [Candidate(item_id, 1.0 - n / 10) for n, item_id in enumerate(ids)][:k]
+
+    def score(self, query: RetrievalQuery, item_ids: list[str]) -> list[float]:
+        return [0.0] * len(item_ids)
+
+
+def test_the_last_choices_are_predicted_from_what_was_before_them() -> None:
+    cases = choice_cases([*likes("a", 5, 6, 7, 8), *likes("b", 1)], CATALOGUE, cuts=2)
+    assert [(c.unit, c.targets) for c in cases] == [("a", ("w07",)), ("a", ("w08",))]
+    assert [len(c.events) for c in cases] == [2, 3]
+    assert cases[1].query.exclude == {"w05", "w06", "w07"}
+
+
+def test_a_dislike_is_no_choice() -> None:
+    events = [*likes("a", 5, 6), FeedbackEvent("x", "a", FeedbackType.DISLIKE, 9.0, "w07")]
+    assert [c.targets for c in choice_cases(events, CATALOGUE, cuts=5)] == [("w06",)]
+
+
+def test_what_was_not_offered_makes_no_example_and_other_targets_are_no_negatives() -> None:
+    case = Case("c", "u", RetrievalQuery(text="red"), ("w01", "w02", "w20"))
+    first, second = offered([case], Fixed(), CATALOGUE, 4, silent)
+    assert first.item_ids == ("w00", "w01", "w03")
+    assert first.labels == (0.0, 1.0, 0.0)
+    assert first.retrieval == pytest.approx((1.0, 0.9, 0.7))
+    assert second.item_ids == ("w00", "w02", "w03")
+    assert first.context.message == "red"
+    assert offered([case], Fixed(), CATALOGUE, 1, silent) == []
+
+
+def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> None:
+    people = [event for n in range(12) for event in likes(f"u{n}", n, n + 1, n + 2, n + 3)]
+    cases = choice_cases(people, CATALOGUE, cuts=1)
+    seen: list[set[str]] = []
+    asked: list[frozenset[str]] = []
+
+    def embedder(left_out: frozenset[str]) -> NoText:
+        asked.append(left_out)
+        return NoText()
+
+    from convrec.training import examples
+
+    build = examples.build_index
+
+    def spy(folder, catalogue, events, eyes):
+        seen.append({event.user_id for event in events})
+        return build(folder, catalogue, events, eyes)
+
+    monkeypatch.setattr(examples, "build_index", spy)
+    config = ExamplesConfig(candidates=20, folds=3)
+    found = cross_fitted(cases, people, CATALOGUE, embedder, None, config, silent)
+    everybody = {event.user_id for event in people}
+    assert set.union(*map(set, asked)) == everybody
+    assert [sorted(own) for own in seen] == [sorted(everybody - left) for left in asked]
+    assert found
+    assert all(example.item_ids[example.chosen] in case_targets(cases, example.user_id) for example in found)
+    assert cross_fitted(cases, people, CATALOGUE, embedder, None, config, silent) == found
+
+
+def case_targets(cases: list[Case], unit: str) -> set[str]:
+    return {target for case in cases if case.unit == unit for target in case.targets}
