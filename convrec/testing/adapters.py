@@ -1,0 +1,49 @@
+"""Adapter files without training: whole, servable, and of any content a test asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convrec.ranking.blend import Blend
+from convrec.training.manifest import CONFIG, WEIGHTS, AdapterManifest
+from convrec.training.registry import AdapterVersion, Registry
+
+
+def write_adapter(folder: Path, value: float = 0.01, **config: Any) -> None:
+    """Weights of one layer, all equal, and a configuration.
+
+    Args:
+        folder: Existing.
+        value: Of every weight.
+        config: Replaces fields of adapter_config.json.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    key = "base_model.model.model.layers.0.self_attn.q_proj"
+    weights = {
+        f"{key}.lora_A.weight": torch.full((2, 8), value),
+        f"{key}.lora_B.weight": torch.full((8, 2), value),
+    }
+    save_file(weights, folder / WEIGHTS)
+    told = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "bias": "none", **config}
+    (folder / CONFIG).write_text(json.dumps(told))
+
+
+def publish_adapter(
+    registry: Registry, name: str = "wines", *, accepted: bool = True, **fields: Any
+) -> AdapterVersion:
+    """A version in a registry, as the gate would leave it."""
+    told: Mapping[str, Any] = {
+        "base_model": "fake",
+        "base_hash": "0" * 64,
+        "reasons": (),
+        "blend": Blend(),
+        **fields,
+    }
+    with registry.stage(name) as (folder, number):
+        write_adapter(folder)
+        return registry.publish(folder, AdapterManifest(name, number, accepted=accepted, **told))
