@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from convrec import cli_adapters
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
 from convrec.evaluation.protocols import Split
@@ -36,6 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_adapters.app, name="adapters")
 _out = Console()
 _err = Console(stderr=True)
 _ATTENTION = 3
@@ -318,7 +320,7 @@ async def _recommender(workshop: Workshop) -> AsyncIterator[Any]:
         opened = stack.enter_context(workshop.open_index(catalogue, steps))
         engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
         stack.push_async_callback(engine.close)
-        yield workshop.recommender(catalogue, opened, engine)
+        yield workshop.recommender(catalogue, opened, engine, await workshop.active_version(engine, steps))
 
 
 async def _chat_here(workshop: Workshop, user_id: str, session_id: str) -> None:

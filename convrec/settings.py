@@ -37,6 +37,7 @@ class Settings(BaseSettings):
         data_dir: Ledger, index, models and logs.
         database_url: SQLAlchemy URL of the ledger; SQLite in data_dir when None.
         prompts_dir: Templates and domains.
+        adapters_dir: Adapter versions.
         domain: Overrides the domain that was stored at ingestion.
         engine: `auto` takes vLLM where it can run, the transformers engine elsewhere.
         model: Folder or hub name of the language model; the demo's model in data_dir when None.
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".convrec")
     database_url: str | None = None
     prompts_dir: Path = Field(default_factory=lambda: _packaged("prompts"))
+    adapters_dir: Path = Field(default_factory=lambda: _packaged("adapters"))
     domain: str | None = None
     engine: Literal["auto", "vllm", "transformers"] = "auto"
     model: str | None = None

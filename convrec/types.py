@@ -412,6 +412,7 @@ class Slate:
         scored: Every candidate with its scores, best first.
         degraded: True when the LLM could not score and retrieval alone ordered the slate.
         reason: Why it is degraded; empty otherwise.
+        adapter: Name of the adapter version that was asked; None for the base model.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -419,3 +420,4 @@ class Slate:
     degraded: bool = False
     reason: str = ""
     prompt_hash: str = ""
+    adapter: str | None = None

@@ -120,7 +120,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         engine = CountingEngine(await start_engine(workshop.settings, workshop.model, steps))
         start_s = time.perf_counter() - started
         stack.push_async_callback(engine.close)
-        recommender = workshop.recommender(catalogue, index, engine)
+        recommender = workshop.recommender(catalogue, index, engine, await workshop.active_version(engine, steps))
         plan = messages(catalogue, recommender, arguments.turns + 1)
         await run_turn(recommender, *plan[0])  # warms caches and grammars
         engine.tokens.clear()

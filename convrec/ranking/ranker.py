@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
-from convrec.errors import EngineError
+from convrec.errors import EngineError, NotFoundError
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend
 from convrec.ranking.interest import Interest
 from convrec.types import Candidate, Recommendation, ScoredCandidate, Slate
+
+
+@dataclass(frozen=True, slots=True)
+class RankingVersion:
+    """What is learned of ranking: an adapter and the blend that was fitted with it.
+
+    Args:
+        blend: Weights of retrieval and LLM.
+        adapter: Name of a loaded adapter version; None is the base model.
+    """
+
+    blend: Blend
+    adapter: str | None = None
 
 
 class BlendRanker:
@@ -18,35 +32,34 @@ class BlendRanker:
 
     Args:
         interest: Scores items with the LLM.
-        blend: Weights of retrieval and LLM.
+        version: What ranks. It may be replaced at any time: a slate is made by one version from start to end.
         catalogue: Where the items of the slate come from.
         timeout_s: Seconds after which the slate is retrieval's own.
-        adapter: Adapter version that scores; None is the base model.
     """
 
     def __init__(
-        self, interest: Interest, blend: Blend, catalogue: Catalogue, timeout_s: float, adapter: str | None = None
+        self, interest: Interest, version: RankingVersion, catalogue: Catalogue, timeout_s: float
     ) -> None:
         self._interest = interest
-        self._blend = blend
+        self.version = version
         self._catalogue = catalogue
         self._timeout_s = timeout_s
-        self.adapter = adapter
 
     async def rank(self, context: RankingContext, candidates: Sequence[Candidate], k: int) -> Slate:
         """The k best candidates as a slate without evidence; ties go to the better retrieved."""
+        version = self.version
         values: Sequence[float | None]
         prompt_hash, reason = "", ""
         try:
             async with asyncio.timeout(self._timeout_s):
                 ids = [c.item_id for c in candidates]
-                values, prompt_hash = await self._interest.score(context, ids, self.adapter)
-        except (EngineError, TimeoutError) as error:
+                values, prompt_hash = await self._interest.score(context, ids, version.adapter)
+        except (EngineError, NotFoundError, TimeoutError) as error:
             values = [None] * len(candidates)
             reason = str(error) or f"the language model did not answer within {self._timeout_s:g} s"
         scored = sorted(
             (
-                ScoredCandidate(c.item_id, c.score, f, self._blend.score(c.score, f))
+                ScoredCandidate(c.item_id, c.score, f, version.blend.score(c.score, f))
                 for c, f in zip(candidates, values, strict=True)
             ),
             key=lambda s: -s.score,
@@ -54,19 +67,22 @@ class BlendRanker:
         # Fitted without a request, where the best retrieval score is 1; a request adds to all of them.
         scale = max([1.0, *(c.score for c in candidates)])
         return Slate(
-            recommendations=tuple(self._recommend(s, rank, scale) for rank, s in enumerate(scored[:k], start=1)),
+            recommendations=tuple(
+                self._recommend(s, rank, scale, version.blend) for rank, s in enumerate(scored[:k], start=1)
+            ),
             scored=tuple(scored),
             degraded=bool(reason),
             reason=reason,
             prompt_hash=prompt_hash,
+            adapter=version.adapter,
         )
 
-    def _recommend(self, scored: ScoredCandidate, rank: int, scale: float) -> Recommendation:
+    def _recommend(self, scored: ScoredCandidate, rank: int, scale: float, blend: Blend) -> Recommendation:
         return Recommendation(
             item=self._catalogue[scored.item_id],
             rank=rank,
             score=scored.score,
-            match=self._blend.match(self._blend.score(scored.retrieval / scale, scored.interest)),
+            match=blend.match(blend.score(scored.retrieval / scale, scored.interest)),
             interest=scored.interest,
             retrieval=scored.retrieval,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 
 from sqlalchemy import Engine as Database
@@ -13,20 +14,22 @@ from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
-from convrec.errors import DataError, IndexUnavailableError, SettingsError
+from convrec.errors import ConvRecError, DataError, IndexUnavailableError, SettingsError
 from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
 from convrec.prompting import Prompts, load_domain
 from convrec.ranking.blend import Blend, load_blend, save_blend
 from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.interest import Interest
-from convrec.ranking.ranker import BlendRanker
+from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
 from convrec.settings import Settings
+from convrec.training.base_model import require_fit
+from convrec.training.registry import AdapterVersion, Registry
 
 
 class Workshop:
@@ -153,13 +156,45 @@ class Workshop:
         save_blend(blend, self.settings.blend_file)
         return blend
 
-    def recommender(self, catalogue: Catalogue, index: Index, engine: Engine) -> Recommender:
-        """Everything composed, with the stored blend."""
+    @property
+    def registry(self) -> Registry:
+        """The adapter versions."""
+        return Registry(self.settings.adapters_dir)
+
+    async def version(self, engine: Engine, active: AdapterVersion | None) -> RankingVersion:
+        """An adapter, loaded, and its blend; for None the base model and the blend that was fitted with it.
+
+        Raises:
+            DataError: The adapter is of another model.
+            EngineError: The engine cannot load it.
+        """
+        if active is None:
+            return RankingVersion(load_blend(self.settings.blend_file))
+        await asyncio.to_thread(require_fit, active.manifest, self.model)
+        await engine.load_adapter(active.ref)
+        return RankingVersion(active.manifest.blend, active.ref.name)
+
+    async def active_version(self, engine: Engine, steps: Steps) -> RankingVersion:
+        """What the registry calls active, loaded; the base model where that cannot be, which is noted."""
+        try:
+            return await self.version(engine, self.registry.active())
+        except ConvRecError as error:
+            steps.note(f"{error}; the base model ranks until then")
+            return await self.version(engine, None)
+
+    def recommender(
+        self, catalogue: Catalogue, index: Index, engine: Engine, version: RankingVersion
+    ) -> Recommender:
+        """Everything composed.
+
+        Args:
+            version: What ranks; its adapter is loaded.
+        """
         retriever = HybridRetriever(index, catalogue, self.embedder, self.hybrid)
         counts = index.signals.popularity.counts_N.tolist()
         ranker = BlendRanker(
             self.interest(engine, catalogue),
-            load_blend(self.settings.blend_file),
+            version,
             catalogue,
             self.settings.score_timeout_s,
         )

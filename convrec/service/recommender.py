@@ -18,7 +18,7 @@ from convrec.engine.base import Engine
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
-from convrec.ranking.ranker import BlendRanker
+from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
 from convrec.service.feedback import record
 from convrec.types import (
@@ -210,6 +210,15 @@ class Recommender:
         slate = await self._slate(profile, state, request.query, query, request.k or state.k or self._k)
         return await self._show(request.user_id, None, None, intent, state, slate, started)
 
+    @property
+    def version(self) -> RankingVersion:
+        """What ranks new slates."""
+        return self._ranker.version
+
+    def switch(self, version: RankingVersion) -> None:
+        """Rank new slates by another version; those being made are finished by the one they began with."""
+        self._ranker.version = version
+
     async def record_feedback(self, event: FeedbackEvent) -> bool:
         """Append a feedback event; it is durable when this returns, and the next turn sees it. See `record`."""
         return await asyncio.to_thread(record, event, self.catalogue, self.ledger)
@@ -287,7 +296,7 @@ class Recommender:
                 candidates=slate.scored,
                 prompt_hash=slate.prompt_hash,
                 engine=self.engine.name,
-                adapter=self._ranker.adapter,
+                adapter=slate.adapter,
                 degraded=slate.degraded,
                 latency_s=latency_s,
             ),
@@ -301,7 +310,7 @@ class Recommender:
             state,
             slate,
             self.engine.name,
-            self._ranker.adapter,
+            slate.adapter,
             latency_s,
         )
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from convrec.service.recommender import Recommender
 from convrec.service.refit import Refit
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
+from convrec.service.swap import Swap
 
 _PATIENCE_S = 60.0
 """How long the chat page may take to answer."""
@@ -87,9 +89,12 @@ async def _work(
     stack.push_async_callback(engine.close)
     if not settings.blend_file.exists():
         await fit_blend(workshop, catalogue, engine, told)
-    slot.fill(workshop.recommender(catalogue, index, engine))
+    version = await workshop.active_version(engine, steps)
+    slot.fill(workshop.recommender(catalogue, index, engine, version))
     opened.pop_all()
     await stack.enter_async_context(_refit(workshop, slot, index, engine, url))
+    load = partial(workshop.version, engine)
+    await stack.enter_async_context(Swap(workshop.registry, engine, load, slot, grace_s=_grace_s(workshop)))
     steps.note(f"API  {url}")
     if ui:
         with told.step("Starting the chat page"):
@@ -105,7 +110,7 @@ def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engi
         catalogue = workshop.catalogue()
         workshop.index(catalogue, earlier=earlier)
         opened = open_index(settings.index_dir, workshop.embedder, url)
-        return opened, workshop.recommender(catalogue, opened, engine)
+        return opened, workshop.recommender(catalogue, opened, engine, slot.get().version)
 
     return Refit(
         slot,
@@ -113,8 +118,13 @@ def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engi
         workshop.ledger.position,
         rebuild,
         events=settings.refit_events,
-        grace_s=settings.score_timeout_s + settings.reply_timeout_s,
+        grace_s=_grace_s(workshop),
     )
+
+
+def _grace_s(workshop: Workshop) -> float:
+    """How long a turn may take."""
+    return workshop.settings.score_timeout_s + workshop.settings.reply_timeout_s
 
 
 async def fit_blend(workshop: Workshop, catalogue: Catalogue, engine: Engine, steps: Steps) -> None:

@@ -83,7 +83,7 @@ class FakeEngine:
         self._reply = reply
         self._scores = scores
         self._tokenizer = FakeTokenizer()
-        self._adapters: set[str] = set()
+        self.adapters: set[str] = set()
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -135,12 +135,12 @@ class FakeEngine:
     async def load_adapter(self, ref: AdapterRef) -> None:
         """Remember the name; it changes no score."""
         self._check(None)
-        self._adapters.add(ref.name)
+        self.adapters.add(ref.name)
 
     async def unload_adapter(self, name: str) -> None:
         """Forget the name."""
         self._check(name)
-        self._adapters.remove(name)
+        self.adapters.remove(name)
 
     async def health(self) -> Health:
         """Ready unless it is to fail."""
@@ -149,5 +149,5 @@ class FakeEngine:
     def _check(self, adapter: str | None) -> None:
         if self.fail:
             raise EngineUnavailableError("the fake engine was told to fail; set fail = False")
-        if adapter is not None and adapter not in self._adapters:
+        if adapter is not None and adapter not in self.adapters:
             raise NotFoundError(f"adapter {adapter} is not loaded; load it first")

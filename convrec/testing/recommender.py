@@ -16,7 +16,7 @@ from convrec.ledger.ledger import Ledger
 from convrec.prompting import Prompts
 from convrec.ranking.blend import Blend
 from convrec.ranking.interest import Interest
-from convrec.ranking.ranker import BlendRanker
+from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import build_index, open_index
 from convrec.service.recommender import Recommender
@@ -71,7 +71,10 @@ def small_recommender(folder: Path, prompts_dir: Path, engine: Engine) -> Iterat
             ledger=ledger,
             retriever=retriever,
             ranker=BlendRanker(
-                Interest(engine, prompts.load("rank"), catalogue), Blend(w_interest=0.1), catalogue, 5.0
+                Interest(engine, prompts.load("rank"), catalogue),
+                RankingVersion(Blend(w_interest=0.1)),
+                catalogue,
+                5.0,
             ),
             engine=engine,
             understanding=Understanding(catalogue),

@@ -7,7 +7,7 @@ from convrec.prompting import Prompts
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend
 from convrec.ranking.interest import Interest, wish
-from convrec.ranking.ranker import BlendRanker
+from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import wine_list
@@ -20,7 +20,9 @@ NOBODY = RankingContext(Profile("ann"), SessionState())
 
 def ranker(engine: FakeEngine, blend: Blend, timeout_s: float = 5.0) -> BlendRanker:
     catalogue = wine_list()
-    return BlendRanker(Interest(engine, PROMPTS.load("rank"), catalogue), blend, catalogue, timeout_s)
+    return BlendRanker(
+        Interest(engine, PROMPTS.load("rank"), catalogue), RankingVersion(blend), catalogue, timeout_s
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""Owns which base model an adapter belongs to: by name, and by the hash of weights that lie in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from convrec.errors import DataError
+from convrec.training.manifest import AdapterManifest
+
+
+def base_name(model: str | Path) -> str:
+    """What a manifest calls a model: the last part of its folder or hub name."""
+    return Path(model).name
+
+
+def base_hash(model: str | Path) -> str:
+    """sha256 (hex) over a model's weights; "" where they are not in a folder of this machine (a hub's name)."""
+    folder = Path(model)
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    return _hash(tuple((str(file), file.stat().st_mtime_ns) for file in files)) if files else ""
+
+
+def require_fit(manifest: AdapterManifest, model: str | Path) -> None:
+    """Refuse an adapter of another model.
+
+    Raises:
+        DataError: The message names both.
+    """
+    name, own = base_name(model), base_hash(model)
+    if manifest.base_model != name or (own and manifest.base_hash and own != manifest.base_hash):
+        raise DataError(
+            f"adapter {manifest.name}/{manifest.version} was trained for {manifest.base_model} "
+            f"({manifest.base_hash[:12]}), not for {name} ({own[:12] or 'weights not on this machine'}); "
+            "train one for this model: convrec retrain"
+        )
+
+
+@lru_cache(maxsize=4)
+def _hash(files: tuple[tuple[str, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, _changed in files:
+        with Path(name).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
