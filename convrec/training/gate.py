@@ -1,0 +1,203 @@
+"""Owns whether an adapter may rank: on held-out examples, against retrieval alone and the active adapter.
+
+Each is judged under a blend that was fitted without the half of the people that it is judged on. An adapter passes
+where
+
+    rank      NDCG@10 over the candidates falls against neither (lower bound of the paired 95 % interval, by user,
+              above -tolerance) and rises against at least one (lower bound above 0)
+    match     the calibration error of the blend's match is not larger than retrieval's by more than a margin
+    crowding  no item comes up, uncalled for, on that many more slates than retrieval puts it on: what a few fake
+              users who push an item would do
+
+The checks of files and engines (weights that are numbers, the same base model, the same scores from vLLM) are made
+where those are: manifest.py, base_model.py, parity.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convrec.errors import DataError
+from convrec.evaluation.metrics import Values, calibration_error, ndcg
+from convrec.evaluation.significance import Difference, Estimate, estimate, paired
+from convrec.ranking.blend import Blend, BlendExample, fit_blend
+from convrec.ranking.examples import Example
+
+Interests = Sequence[Sequence[float]]
+"""f of every candidate of every example."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """How strict the gate is.
+
+    Args:
+        tolerance: How far NDCG@10 may seem to fall.
+        calibration: How much larger the calibration error may be.
+        crowding: By how much the share of slates that an item is on, and was not wanted on, may grow.
+        slate: Length of those slates.
+        least: Fewest held-out examples that a verdict may rest on.
+    """
+
+    tolerance: float = 0.005
+    calibration: float = 0.01
+    crowding: float = 0.15
+    slate: int = 5
+    least: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says.
+
+    Args:
+        accepted: Whether the adapter may rank.
+        reasons: In words, those that speak against it first.
+        blend: Fitted with it on all held-out examples.
+        metrics: NDCG@10 and calibration error of each, and paired differences, with intervals.
+    """
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    blend: Blend
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How one way to rank did.
+
+    Args:
+        ndcg_T: Of every example's chosen item.
+        error: Calibration error of match.
+        shown: How many slates an item was on without being what was wanted.
+    """
+
+    ndcg_T: Values
+    error: float
+    shown: Counter[str]
+
+
+def judge(
+    examples: Sequence[Example],
+    adapter: Interests,
+    active: Interests | None,
+    coverage: float,
+    config: GateConfig | None = None,
+) -> Verdict:
+    """Judge an adapter.
+
+    Args:
+        examples: Held out: neither the adapter nor the retriever that made the offers has seen them. In each, the
+            item that was wanted most counts as chosen; those in which nothing was wanted are passed over.
+        adapter: f by the adapter.
+        active: f by the active adapter; None where the base model or retrieval ranks.
+        coverage: Share of held-out choices that retrieval offered.
+        config: The defaults when None.
+    """
+    config = config or GateConfig()
+    kept = [n for n, example in enumerate(examples) if max(example.labels) > 0 and len(example.item_ids) > 1]
+    if len(kept) < config.least:
+        return Verdict(False, (f"only {len(kept)} held-out examples; {config.least} are needed",), Blend())
+    own = [examples[n] for n in kept]
+    numbers = {user: n for n, user in enumerate(dict.fromkeys(example.user_id for example in own))}
+    unit_T = np.array([numbers[example.user_id] for example in own])
+    if len(numbers) < 2:
+        return Verdict(False, ("the held-out examples are all of one user",), Blend())
+    ways = {"retrieval": None, "adapter": [adapter[n] for n in kept]}
+    if active is not None:
+        ways["active"] = [active[n] for n in kept]
+    judged = {name: _judge(own, interests, unit_T, coverage, config.slate) for name, interests in ways.items()}
+    against = {
+        name: paired(judged["adapter"].ndcg_T, judged[name].ndcg_T, unit_T) for name in judged if name != "adapter"
+    }
+    objections, praise = _rank(against, config)
+    grown = judged["adapter"].error - judged["retrieval"].error
+    if grown > config.calibration:
+        objections.append(f"the calibration error of match grows by {grown:.4f}")
+    item_id, more = _crowding(judged["adapter"].shown, judged["retrieval"].shown, len(own))
+    if more > config.crowding:
+        objections.append(f"item {item_id} would be on {more:.0%} more slates of people who did not want it")
+    metrics = _metrics(judged, against, unit_T)
+    metrics |= {"examples": len(own), "users": len(numbers), "coverage": coverage}
+    return Verdict(not objections, (*objections, *praise), _blend(own, ways["adapter"], coverage), metrics)
+
+
+def _rank(against: dict[str, Difference], config: GateConfig) -> tuple[list[str], list[str]]:
+    """What differences in NDCG@10 say: objections, and the rest."""
+    objections, told = [], []
+    for name, d in against.items():
+        words = f"NDCG@10 less {name}: {d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
+        if d.low < -config.tolerance:
+            objections.append(f"{words}: it may fall")
+        else:
+            told.append(words)
+    if all(d.low <= 0 for d in against.values()):
+        objections.append("NDCG@10 rises for sure against neither retrieval nor an active adapter")
+    return objections, told
+
+
+def _judge(
+    examples: Sequence[Example],
+    interests: Interests | None,
+    unit_T: NDArray[np.int64],
+    coverage: float,
+    slate: int,
+) -> _Judged:
+    ranks = np.zeros(len(examples))
+    matches: list[float] = []
+    wanted: list[bool] = []
+    shown: Counter[str] = Counter()
+    for half in (0, 1):
+        learned = [n for n in range(len(examples)) if unit_T[n] % 2 != half]
+        blend = _blend([examples[n] for n in learned], interests and [interests[n] for n in learned], coverage)
+        for n in np.flatnonzero(unit_T % 2 == half):
+            example = examples[n]
+            values = interests[n] if interests is not None else [None] * len(example.item_ids)
+            scores = np.array([blend.score(r, f) for r, f in zip(example.retrieval, values, strict=True)])
+            ranks[n] = (scores >= scores[example.chosen]).sum()
+            matches += [blend.match(score) for score in scores]
+            wanted += [place == example.chosen for place in range(len(scores))]
+            best = np.argsort(-scores, kind="stable")[:slate]
+            shown.update(example.item_ids[place] for place in best if place != example.chosen)
+    return _Judged(ndcg(ranks, 10), calibration_error(np.array(matches), np.array(wanted)), shown)
+
+
+def _blend(examples: Sequence[Example], interests: Interests | None, coverage: float) -> Blend:
+    """Of retrieval and f; of retrieval alone without f. Not fitted where there is nothing to fit on."""
+    try:
+        return fit_blend(
+            [
+                BlendExample(
+                    example.retrieval,
+                    tuple(interests[n]) if interests is not None else (0.5,) * len(example.item_ids),
+                    example.chosen,
+                )
+                for n, example in enumerate(examples)
+            ],
+            coverage,
+        )
+    except DataError:
+        return Blend()
+
+
+def _crowding(adapter: Counter[str], retrieval: Counter[str], slates: int) -> tuple[str, float]:
+    item_id = max(adapter, key=lambda i: (adapter[i] - retrieval[i], i), default="")
+    return item_id, (adapter[item_id] - retrieval[item_id]) / slates
+
+
+def _metrics(
+    judged: dict[str, _Judged], against: dict[str, Difference], unit_T: NDArray[np.int64]
+) -> dict[str, Any]:
+    figures: dict[str, Estimate] = {name: estimate(own.ndcg_T, unit_T) for name, own in judged.items()}
+    return {
+        "ndcg@10": {name: asdict(figure) for name, figure in figures.items()}
+        | {f"adapter - {name}": asdict(d) for name, d in against.items()},
+        "calibration_error": {name: own.error for name, own in judged.items()},
+    }
