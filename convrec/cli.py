@@ -22,12 +22,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from convrec import cli_adapters
-from convrec.console import ConsoleSteps, print_checks, print_slate
+from convrec.console import ConsoleSteps, print_checks, print_slate, print_verdict
 from convrec.errors import ConvRecError
 from convrec.evaluation.protocols import Split
 from convrec.service.build import Workshop
 from convrec.service.evaluate import SYSTEMS, DatasetName, EvaluateConfig, ProtocolName, run_evaluation
 from convrec.settings import load_settings
+from convrec.training.objective import Objective
 from convrec.types import FeedbackEvent, FeedbackType
 
 app = typer.Typer(
@@ -274,6 +275,39 @@ def evaluate_systems(
         for note in report.notes:
             _out.print(note, markup=False, soft_wrap=True)
         _out.print(f"report.json, plot.png, ranks/ in {out}", markup=False, soft_wrap=True)
+
+
+@app.command("retrain")
+def retrain_adapter(
+    name: Annotated[str, typer.Option(help="Of the adapter; each run makes its next version")] = "default",
+    examples: Annotated[int, typer.Option(min=1, help="At most so many to learn from")] = 600,
+    judge: Annotated[int, typer.Option(min=1, help="At most so many to judge by")] = 200,
+    epochs: Annotated[int, typer.Option(min=1)] = 2,
+    objective: Annotated[Objective, typer.Option(help="What is minimised")] = "bce+offset",
+    seed: Annotated[int, typer.Option()] = 0,
+    promote: Annotated[bool, typer.Option(help="Make it active where the gate accepts it")] = True,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Train an adapter on the ledger, judge it on later events, and promote it only where it wins."""
+    from convrec.service.retrain import RetrainConfig, retrain
+    from convrec.training.lessons import LessonsConfig
+    from convrec.training.trainer import TrainerConfig
+
+    config = RetrainConfig(
+        name,
+        LessonsConfig(learn_examples=examples, judge_examples=judge),
+        TrainerConfig(objective=objective, epochs=epochs, seed=seed),
+        promote=promote,
+    )
+    done = retrain(Workshop(load_settings(data_dir=data_dir)), config, ConsoleSteps(_err))
+    if as_json:
+        label = done.version.label if done.version else None
+        _print_json({"version": label, "promoted": done.promoted} | dataclasses.asdict(done.verdict))
+    else:
+        print_verdict(_out, done.verdict)
+        kept = done.version.label if done.version else "nothing"
+        _out.print(f"{kept} was kept and {'is active' if done.promoted else 'is not active'}")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from rich.table import Table
 from convrec.progress import Progress as StepProgress
 from convrec.service.doctor import Check
 from convrec.service.views import SlateView
+from convrec.training.gate import Verdict
 
 _SIGN = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}
 
@@ -65,6 +66,25 @@ def print_slate(console: Console, slate: SlateView) -> None:
     console.print(table)
     if slate.degraded:
         console.print(f"[yellow]retrieval only:[/yellow] {escape(slate.reason)}")
+
+
+def print_verdict(console: Console, verdict: Verdict) -> None:
+    """What the gate measured and says, with 95 % intervals."""
+    table = Table("held out", "NDCG@10", "calibration error", title="accepted" if verdict.accepted else "rejected")
+    errors = verdict.metrics.get("calibration_error", {})
+    for name, figure in verdict.metrics.get("ndcg@10", {}).items():
+        mean = figure["mean"] if "mean" in figure else figure["difference"]
+        error = errors.get(name)
+        sign = "" if "mean" in figure else "+"
+        table.add_row(
+            name,
+            f"{mean:{sign}.4f} [{figure['low']:{sign}.4f}, {figure['high']:{sign}.4f}]",
+            "" if error is None else f"{error:.4f}",
+        )
+    if table.row_count:
+        console.print(table)
+    for reason in verdict.reasons:
+        console.print(f"{_SIGN[verdict.accepted]} {escape(reason)}")
 
 
 def print_checks(console: Console, checks: Sequence[Check]) -> None:

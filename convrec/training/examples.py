@@ -8,6 +8,7 @@ model learns to spot.
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from collections import defaultdict
@@ -43,8 +44,10 @@ class ExamplesConfig:
     seed: int = 0
 
 
-def choice_cases(events: Iterable[FeedbackEvent], catalogue: Catalogue, cuts: int) -> list[Case]:
-    """The last `cuts` choices of every person, each to be predicted from what was before it."""
+def choice_cases(
+    events: Iterable[FeedbackEvent], catalogue: Catalogue, cuts: int, since: float = -math.inf
+) -> list[Case]:
+    """The last `cuts` choices of every person from a moment on, each to be predicted from what was before it."""
     by_user: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
     for event in sorted(events, key=lambda event: event.timestamp):
         by_user[event.user_id].append(event)
@@ -52,7 +55,7 @@ def choice_cases(events: Iterable[FeedbackEvent], catalogue: Catalogue, cuts: in
     for user_id, own in by_user.items():
         for cut in range(max(1, len(own) - cuts), len(own)):
             case = case_at(f"{user_id}@{cut}", user_id, own[:cut], own[cut], catalogue)
-            if case is not None:
+            if case is not None and own[cut].timestamp >= since:
                 cases.append(case)
     return cases
 

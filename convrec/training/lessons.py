@@ -1,0 +1,173 @@
+"""Owns the division of a ledger in time: what is learned from, what chooses the weights, what judges them.
+
+    --- learn ---|choose|--- judge ---> time
+
+Nothing at or after a part's beginning reaches what comes before it: neither its examples nor the retriever that
+makes its offers. What people do in their own time before a prediction is its history, in whatever part that lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convrec.data.catalogue import Catalogue
+from convrec.errors import DataError
+from convrec.evaluation.base import Case
+from convrec.ledger.profile import signal
+from convrec.progress import Progress
+from convrec.ranking.examples import Example
+from convrec.retrieval.embedding import NoText
+from convrec.retrieval.hybrid import HybridRetriever
+from convrec.retrieval.index import build_index, open_index
+from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
+from convrec.training.impressions import feedback_examples
+from convrec.types import FeedbackEvent, ImpressionEvent, TurnEvent
+
+
+@dataclass(frozen=True, slots=True)
+class LessonsConfig:
+    """How a ledger is divided.
+
+    Args:
+        choose, judge: Shares of all choices, the latest.
+        learn_examples, choose_examples, judge_examples: At most so many.
+        newest: Share of what is learned from that is the newest; the rest is drawn from everything before.
+        offers: How examples are made of choices.
+    """
+
+    choose: float = 0.1
+    judge: float = 0.15
+    learn_examples: int = 600
+    choose_examples: int = 60
+    judge_examples: int = 200
+    newest: float = 0.5
+    offers: ExamplesConfig = field(default_factory=ExamplesConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Examples by what they are for, and where they come from.
+
+    Args:
+        coverage: Share of the choices to be judged that retrieval offered.
+        lineage: Counts, moments, first and last event_id, and a hash over all event_ids that were read.
+    """
+
+    learn: list[Example]
+    choose: list[Example]
+    judge: list[Example]
+    coverage: float
+    lineage: dict[str, Any]
+
+
+def make_lessons(
+    events: Sequence[FeedbackEvent],
+    impressions: Sequence[ImpressionEvent],
+    turns: Callable[[str], Sequence[TurnEvent]],
+    catalogue: Catalogue,
+    config: LessonsConfig,
+    progress: Progress,
+) -> Lessons:
+    """Divide a ledger.
+
+    Args:
+        events: Feedback of all users, by time.
+        impressions: What was shown.
+        turns: The turns of a session.
+
+    Raises:
+        DataError: There are too few choices.
+    """
+    scale = catalogue.domain.rating_scale
+    moments = [event.timestamp for event in events if (signal(event, scale) or 0.0) > 0]
+    if len(moments) < 2:
+        raise DataError(f"{len(moments)} choices in the ledger are too few to learn from; collect more feedback")
+    to_choose, to_judge = (
+        float(np.quantile(moments, 1 - share)) for share in (config.choose + config.judge, config.judge)
+    )
+    early = [event for event in events if event.timestamp < to_choose]
+    cases = choice_cases(early, catalogue, config.offers.cuts)
+    replay = cross_fitted(
+        _some(cases, 4 * config.learn_examples, config.offers.seed),
+        early,
+        catalogue,
+        lambda _: NoText(),
+        None,
+        config.offers,
+        lambda done, what: progress(0.6 * done, what),
+    )
+
+    def spoken(known: Sequence[FeedbackEvent], since: float, until: float) -> list[Example]:
+        shown = [impression for impression in impressions if since <= impression.timestamp < until]
+        return feedback_examples(shown, turns, known, catalogue)
+
+    learn = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
+    learn += _newest(replay, config.learn_examples - len(learn), config)
+    middle = [event for event in events if event.timestamp < to_judge]
+    choose, _ = _later(middle, to_choose, catalogue, config, config.choose_examples)
+    progress(0.8, "retrieving for examples")
+    judge, coverage = _later(events, to_judge, catalogue, config, config.judge_examples)
+    choose += spoken(middle, to_choose, to_judge)[: config.choose_examples]
+    judge += spoken(events, to_judge, math.inf)[: config.judge_examples]
+    progress(1.0, "retrieving for examples")
+    return Lessons(learn, choose, judge, coverage, _lineage(events, learn, choose, judge, (to_choose, to_judge)))
+
+
+def _later(
+    events: Sequence[FeedbackEvent], since: float, catalogue: Catalogue, config: LessonsConfig, most: int
+) -> tuple[list[Example], float]:
+    """Examples of choices from a moment on, offered by an index of what was before it; and the share offered."""
+    before = [event for event in events if event.timestamp < since]
+    offers = config.offers
+    cases = _some(choice_cases(events, catalogue, offers.cuts, since), 4 * most, offers.seed)
+    with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
+        build_index(Path(folder), catalogue, before, NoText())
+        with open_index(Path(folder), NoText()) as index:
+            retriever = HybridRetriever(index, catalogue, NoText())
+            found = offered(cases, retriever, catalogue, offers.candidates, lambda _done, _what: None)
+    return found[:most], len(found) / max(len(cases), 1)
+
+
+def _some(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
+    """In random order, at most so many."""
+    return random.Random(seed).sample(cases, min(most, len(cases)))
+
+
+def _newest(examples: Sequence[Example], most: int, config: LessonsConfig) -> list[Example]:
+    """The newest, and a draw from what is older."""
+    by_time = sorted(examples, key=lambda example: -example.moment)
+    new = by_time[: int(most * config.newest)]
+    older = by_time[len(new) :]
+    return new + random.Random(config.offers.seed).sample(older, min(max(most - len(new), 0), len(older)))
+
+
+def _lineage(
+    events: Sequence[FeedbackEvent],
+    learn: Sequence[Example],
+    choose: Sequence[Example],
+    judge: Sequence[Example],
+    bounds: tuple[float, float],
+) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for event in events:
+        digest.update(event.event_id.encode() + b"\n")
+    return {
+        "events": len(events),
+        "first_event": events[0].event_id,
+        "last_event": events[-1].event_id,
+        "hash": digest.hexdigest(),
+        "learn": len(learn),
+        "choose": len(choose),
+        "judge": len(judge),
+        "choose_from": bounds[0],
+        "judge_from": bounds[1],
+    }
