@@ -237,6 +237,19 @@ def feedback(
         _out.print(f"{event.event_id} {'stored' if stored else 'was there already'}")
 
 
+@app.command()
+def erase(
+    user: Annotated[str, typer.Option(help="user_id")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove everything of a user from the ledger: indices and adapters made from then on do not know them."""
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    if not yes:
+        typer.confirm(f"Remove everything of {user}?", abort=True)
+    _out.print(f"{workshop.ledger.erase(user):,} events removed; run convrec index, and convrec retrain")
+
+
 @app.command("evaluate")
 def evaluate_systems(
     dataset: Annotated[DatasetName, typer.Option(help="What is evaluated on")],

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
         k: Length of a slate when nobody asks for another, 1 to 20.
         candidates: How many retrieved items the LLM scores, 5 to 200.
         refit_events: How many new events of the ledger make a running server rebuild its index; 0 means never.
+        retrain_events: How many new events of the ledger make a running server train an adapter; 0 means never.
+        retrain_hours: After how many hours it trains if anything happened; 0 means never.
         score_timeout_s, reply_timeout_s: After these the slate degrades, the reply ends.
     """
 
@@ -72,6 +74,8 @@ class Settings(BaseSettings):
     k: int = Field(default=5, ge=1, le=20)
     candidates: int = Field(default=20, ge=5, le=200)
     refit_events: int = Field(default=1000, ge=0)
+    retrain_events: int = Field(default=0, ge=0)
+    retrain_hours: float = Field(default=0.0, ge=0)
     score_timeout_s: float = Field(default=20.0, gt=0)
     reply_timeout_s: float = Field(default=60.0, gt=0)
 
@@ -106,6 +110,11 @@ class Settings(BaseSettings):
     def logs_dir(self) -> Path:
         """Where child processes log."""
         return self.data_dir / "logs"
+
+    @property
+    def last_run_file(self) -> Path:
+        """When an adapter was last trained, and on how much."""
+        return self.data_dir / "training" / "last.json"
 
     @property
     def blend_file(self) -> Path:

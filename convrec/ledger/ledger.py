@@ -1,4 +1,5 @@
-"""The Ledger: append-only, durable, idempotent by event_id. Owns the events' storage and judges none of them."""
+"""The Ledger: append-only but for erasing a user, durable, idempotent by event_id. Owns storage; judges nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, func, select
+from sqlalchemy import ColumnElement, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -134,6 +135,18 @@ class Ledger:
         with _trouble("read"), self._database.connect() as connection:
             return tuple((user_id, int(n)) for user_id, n in connection.execute(query))
 
+    def erase(self, user_id: str) -> int:
+        """Remove everything of a user, durably: the next index and the next adapter are made without it.
+
+        Returns:
+            How many events there were.
+
+        Raises:
+            LedgerError: The database failed; nothing was removed.
+        """
+        with _trouble("write"), writing(self._database) as connection:
+            return connection.execute(delete(EVENTS).where(EVENTS.c.user_id == user_id)).rowcount
+
     def counts(self) -> dict[str, int]:
         """Events per kind; a kind without events is left out."""
         query = select(EVENTS.c.kind, func.count()).group_by(EVENTS.c.kind)
@@ -141,7 +154,7 @@ class Ledger:
             return {kind: int(n) for kind, n in connection.execute(query)}
 
     def position(self) -> int:
-        """The highest seq; 0 for an empty ledger. It grows with every event stored and never otherwise.
+        """The highest seq; 0 for an empty ledger. It grows with every event stored; only `erase` may lower it.
 
         With PostgreSQL a transaction that commits late may add events below it.
         """

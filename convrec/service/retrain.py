@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +28,7 @@ from convrec.ranking.examples import Example
 from convrec.ranking.interest import Interest, InterestPrompts
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.schedule import LastRun, write_last_run
 from convrec.service.steps import Steps
 from convrec.training.base_model import base_hash, base_name, require_fit
 from convrec.training.gate import GateConfig, Interests, Verdict, judge
@@ -80,6 +82,7 @@ def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retraine
         ConvRecError: A model or the index cannot be used.
     """
     with _alone(workshop.settings.data_dir):
+        write_last_run(LastRun(workshop.ledger.position(), time.time()), workshop.settings.last_run_file)
         catalogue = workshop.catalogue()
         with steps.step("Making examples of the ledger") as progress:
             lessons = make_lessons(

@@ -31,6 +31,7 @@ from convrec.service.engines import start_engine
 from convrec.service.logs import log_to
 from convrec.service.recommender import Recommender
 from convrec.service.refit import Refit
+from convrec.service.schedule import Schedule, retrain_command
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
 from convrec.service.swap import Swap
@@ -95,6 +96,16 @@ async def _work(
     await stack.enter_async_context(_refit(workshop, slot, index, engine, url))
     load = partial(workshop.version, engine)
     await stack.enter_async_context(Swap(workshop.registry, engine, load, slot, grace_s=_grace_s(workshop)))
+    await stack.enter_async_context(
+        Schedule(
+            retrain_command(settings.data_dir),
+            settings.logs_dir / "retrain.log",
+            settings.last_run_file,
+            workshop.ledger.position,
+            settings.retrain_events,
+            settings.retrain_hours,
+        )
+    )
     steps.note(f"API  {url}")
     if ui:
         with told.step("Starting the chat page"):

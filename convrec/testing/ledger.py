@@ -155,6 +155,19 @@ class LedgerConformance:
         assert ledger.users() == (("ann", 2), ("bob", 1), ("cara", 1))
         assert ledger.users(limit=1) == (("ann", 2),)
 
+    def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
+        """Whatever kind of event it is."""
+        ledger.append_many(EVENTS)
+        others = [event for event in EVENTS if event.user_id != "ann"]
+        assert ledger.erase("ann") == len(EVENTS) - len(others)
+        assert not ledger.feedback("ann")
+        assert not ledger.turns("s1")
+        assert not ledger.impressions()
+        assert sum(ledger.counts().values()) == len(others)
+        assert ledger.get(others[0].event_id) == others[0]
+        assert ledger.erase("ann") == 0
+        assert ledger.append(LIKE)
+
     def test_the_position_grows_with_what_is_stored(self, ledger: Ledger) -> None:
         """Events stored later stand higher."""
         ledger.append(LIKE)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import Trainer
+from transformers import PrinterCallback, Trainer
 
 from convrec.engine.base import Labels
 from convrec.engine.packed import label_logits
@@ -35,6 +35,7 @@ class InterestTrainer(Trainer):  # type: ignore[misc]
 
     def __init__(self, score: Score, **options: Any) -> None:
         super().__init__(**options)
+        self.remove_callback(PrinterCallback)
         self._score = score
         # The loss is the mean of one example: Trainer divides by the number accumulated.
         self.model_accepts_loss_kwargs = False

@@ -1,0 +1,136 @@
+"""Owns when a running server trains: every so many new events, or so many hours, in a process of its own.
+
+The process is `convrec retrain`: it shares nothing with the server but the folders, and the server follows the
+registry when it is done (swap.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from convrec.errors import ConvRecError
+
+_LOOK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """Where the ledger was when a training last began.
+
+    Args:
+        position: Of the ledger.
+        at: Seconds since the epoch.
+    """
+
+    position: int = 0
+    at: float = 0.0
+
+
+def read_last_run(file: Path) -> LastRun | None:
+    """None before the first training, or where the note is damaged."""
+    try:
+        return LastRun(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_last_run(run: LastRun, file: Path) -> None:
+    """Note that a training began."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staging = file.with_suffix(".staging")
+    staging.write_text(json.dumps({"position": run.position, "at": run.at}))
+    staging.replace(file)
+
+
+class Schedule:
+    """Starts trainings; none where both `events` and `hours` are 0.
+
+    Args:
+        command: What a training is.
+        log: Where it writes.
+        note: See LastRun.
+        position: Of the ledger now.
+        events: New events that call for a training; 0 never.
+        hours: After so many a training is called for if there is any new event; 0 never.
+        look_s: Seconds between looks at the ledger.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        log: Path,
+        note: Path,
+        position: Callable[[], int],
+        events: int,
+        hours: float,
+        look_s: float = _LOOK_S,
+    ) -> None:
+        self._command, self._log_file, self._note, self._position = command, log, note, position
+        self._events, self._hours, self._look_s = events, hours, look_s
+        self._log = structlog.get_logger("convrec.schedule")
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Schedule:
+        if self._events or self._hours:
+            self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def due(self, position: int, now: float) -> bool:
+        """Whether a training is called for.
+
+        Args:
+            position: Of the ledger.
+            now: Seconds since the epoch.
+        """
+        last = read_last_run(self._note)
+        if last is None:
+            # What was there before the server first ran counts from here.
+            write_last_run(LastRun(position, now), self._note)
+            return False
+        new = position - last.position
+        waited = self._hours and now - last.at >= 3600 * self._hours
+        return bool((self._events and new >= self._events) or (waited and new > 0))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._look_s)
+            try:
+                due = self.due(await asyncio.to_thread(self._position), time.time())
+            except ConvRecError as error:
+                self._log.error("ledger not read", error=str(error))
+                continue
+            if due:
+                await self._train()
+
+    async def _train(self) -> None:
+        self._log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_file.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
+        self._log.info("training", pid=process.pid, log=str(self._log_file))
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()
+            await process.wait()
+            raise
+        self._log.info("training ended", code=code)
+
+
+def retrain_command(data_dir: Path) -> tuple[str, ...]:
+    """`convrec retrain` by this interpreter, with less right to the processor than the server."""
+    nice = ("nice", "-n", "10") if shutil.which("nice") else ()
+    return (*nice, sys.executable, "-m", "convrec.cli", "retrain", "--data-dir", str(data_dir))

@@ -1,0 +1,178 @@
+"""The learning loop on a small model: what is learned from feedback ranks, and what would do harm does not."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from convrec.console import ConsoleSteps
+from convrec.errors import DataError
+from convrec.ranking.examples import Example
+from convrec.service import retrain as loop
+from convrec.service.build import Workshop
+from convrec.service.retrain import RetrainConfig, Retrained, retrain
+from convrec.settings import Settings
+from convrec.testing.model import tiny_model
+from convrec.testing.recommender import wine_list
+from convrec.training.lessons import Lessons, LessonsConfig
+from convrec.training.trainer import TrainerConfig
+from convrec.types import (
+    FeedbackEvent,
+    FeedbackType,
+    ImpressionEvent,
+    Intent,
+    IntentKind,
+    ScoredCandidate,
+    TurnEvent,
+)
+
+CONFIG = RetrainConfig(
+    "wines",
+    LessonsConfig(choose=0.15, judge=0.35, learn_examples=120),
+    TrainerConfig(learning_rate=1e-2, epochs=3, batch=4, evaluations=4, patience=9),
+)
+CATALOGUE = wine_list()
+GOES_WITH = {"fish": ("Riesling", "Chardonnay"), "steak": ("Syrah", "Malbec")}
+
+
+def evenings(n: int = 240) -> Iterator[TurnEvent | ImpressionEvent | FeedbackEvent]:
+    """Sixty people say what they eat and click on the one wine of four that fits; retrieval cannot know."""
+    dice = random.Random(0)
+    grape = {item_id: item.values("grape")[0] for item_id, item in CATALOGUE.items()}
+    for evening in range(n):
+        user, session, shown, at = f"u{evening % 60}", f"s{evening}", f"i{evening}", 1e9 + 1000.0 * evening
+        dish, other = dice.sample(sorted(GOES_WITH), 2)
+        wanted = dice.choice([i for i in CATALOGUE.ids if grape[i] in GOES_WITH[dish]])
+        slate = [wanted, *dice.sample([i for i in CATALOGUE.ids if grape[i] in GOES_WITH[other]], 3)]
+        dice.shuffle(slate)
+        scored = tuple(ScoredCandidate(i, 1 - n / 10, None, 1 - n / 10) for n, i in enumerate(slate))
+        yield TurnEvent(f"t{evening}", user, session, at, dish, Intent(IntentKind.RECOMMEND, dish))
+        yield ImpressionEvent(
+            shown, user, session, f"t{evening}", at + 1, tuple(slate), scored, "", "fake", None, False, 0.1
+        )
+        yield FeedbackEvent(
+            f"f{evening}", user, FeedbackType.CLICK, at + 2, wanted, session_id=session, impression_id=shown
+        )
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory, demo_data_dir) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("tiny") / "tiny", demo_data_dir / "models" / "SmolLM2-135M-Instruct")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, tiny: Path) -> Workshop:
+    made = Workshop(
+        Settings(
+            data_dir=tmp_path / "data", adapters_dir=tmp_path / "adapters", model=str(tiny), engine="transformers"
+        )
+    )
+    made.store.upsert(list(CATALOGUE.values()))
+    made.store.set_domain("generic")
+    made.ledger.append_many(list(evenings()))
+    return made
+
+
+def run(workshop: Workshop) -> Retrained:
+    return retrain(workshop, CONFIG, ConsoleSteps(Console(quiet=True)))
+
+
+def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
+    done = run(workshop)
+    assert done.verdict.accepted, done.verdict.reasons
+    assert done.promoted
+    active = workshop.registry.active()
+    assert active is not None
+    manifest = active.manifest
+    assert active.label == "wines/1"
+    assert manifest.blend.w_interest > 0
+    assert manifest.metrics["ndcg@10"]["adapter - retrieval"]["low"] > 0
+    assert (manifest.data["events"], manifest.data["first_event"], manifest.data["last_event"]) == (
+        240,
+        "f0",
+        "f239",
+    )
+    assert manifest.data["choose_from"] < manifest.data["judge_from"]
+    assert [path.name for path in (workshop.settings.data_dir / "training").iterdir()] == ["last.json"]
+    again = run(workshop)
+    assert again.version is not None
+    assert again.version.label == "wines/2"
+    assert "less active" in " ".join(again.verdict.reasons)
+
+
+def lessons_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[Example], Example]) -> None:
+    make = loop.make_lessons
+
+    def changed(*arguments: object) -> Lessons:
+        lessons = make(*arguments)
+        learn, choose = ([change(example) for example in part] for part in (lessons.learn, lessons.choose))
+        return replace(lessons, learn=learn, choose=choose)
+
+    monkeypatch.setattr(loop, "make_lessons", changed)
+
+
+def rejected(workshop: Workshop) -> str:
+    done = run(workshop)
+    assert not done.verdict.accepted
+    assert not done.promoted
+    assert workshop.registry.active() is None
+    return "; ".join(done.verdict.reasons)
+
+
+def test_flipped_labels_are_rejected(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    lessons_with(monkeypatch, lambda e: replace(e, labels=tuple(1 - label for label in e.labels)))
+    assert "rises for sure against neither" in rejected(workshop)
+
+
+def test_random_labels_are_rejected(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(1)
+    lessons_with(monkeypatch, lambda e: replace(e, labels=tuple(dice.sample(e.labels, len(e.labels)))))
+    assert "rises for sure against neither" in rejected(workshop)
+
+
+def weights_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    train = loop.train_adapter
+
+    def changed(*arguments: object) -> object:
+        trained = train(*arguments)
+        file = arguments[4] / "adapter" / "adapter_model.safetensors"  # type: ignore[operator]
+        save_file({name: change(tensor) for name, tensor in load_file(file).items()}, file)
+        return trained
+
+    monkeypatch.setattr(loop, "train_adapter", changed)
+
+
+def test_weights_that_are_no_numbers_are_rejected(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights_with(monkeypatch, lambda tensor: tensor * float("nan"))
+    assert "no numbers" in rejected(workshop)
+    assert workshop.registry.versions() == []
+
+
+def test_weights_scaled_by_50_are_rejected(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights_with(monkeypatch, lambda tensor: tensor * 50)
+    rejected(workshop)
+
+
+def test_weights_for_another_model_are_rejected(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights_with(monkeypatch, lambda tensor: tensor[..., : tensor.shape[-1] // 2].contiguous())
+    assert "cannot load adapter" in rejected(workshop)
+
+
+def test_one_training_at_a_time(workshop: Workshop) -> None:
+    workshop.settings.data_dir.mkdir(exist_ok=True)
+    with FileLock(workshop.settings.data_dir / ".retrain.lock"), pytest.raises(DataError, match="under way"):
+        run(workshop)
+
+
+def test_a_young_ledger_says_that_it_is_too_young(workshop: Workshop, tmp_path: Path) -> None:
+    young = Workshop(workshop.settings.model_copy(update={"data_dir": tmp_path / "young"}))
+    young.store.upsert(list(CATALOGUE.values()))
+    young.store.set_domain("generic")
+    with pytest.raises(DataError, match="collect more feedback"):
+        run(young)
