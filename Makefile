@@ -1,18 +1,21 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo retrain-demo test lint clean
 VENV := .venv/bin
 export HF_HUB_DISABLE_TELEMETRY := 1
 export ANONYMIZED_TELEMETRY := False
 export GRADIO_ANALYTICS_ENABLED := False
 
 help:  ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 install:  ## Make .venv
 	@scripts/install.sh
 
 demo: install  ## Talk to it: chat at http://127.0.0.1:7860, API at http://127.0.0.1:8000
 	@$(VENV)/convrec demo $(ARGS)
+
+retrain-demo: install  ## Train an adapter on the demo's ledger, small
+	@$(VENV)/convrec retrain --name demo --examples 120 --judge 80 --epochs 1 $(ARGS)
 
 lint: install  ## ruff, mypy, import-linter
 	@$(VENV)/ruff check .

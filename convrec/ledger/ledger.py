@@ -1,5 +1,4 @@
-"""The Ledger: append-only but for erasing a user, durable, idempotent by event_id. Owns storage; judges nothing.
-"""
+"""The Ledger: append-only but for erasing a user, durable, idempotent by event_id. Owns storage, no judgement."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from convrec.errors import ConvRecError, IndexUnavailableError
 from convrec.ranking.blend import load_blend
 from convrec.retrieval.index import index_holder, index_status
 from convrec.service.build import Workshop
+from convrec.training.base_model import require_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def examine(workshop: Workshop) -> tuple[Check, ...]:
         ("index", _index),
         ("model", _model),
         ("engine", _engine),
+        ("adapter", _adapter),
         ("blend", _blend),
         ("server", _server),
     )
@@ -86,6 +88,17 @@ def _engine(workshop: Workshop) -> Check:
     wanted = settings.engine == "vllm"
     return Check(
         "engine", False if wanted else None, f"no vLLM: {missing}; the transformers engine serves", "make install"
+    )
+
+
+def _adapter(workshop: Workshop) -> Check:
+    active = workshop.registry.active()
+    if active is None:
+        return Check("adapter", None, "none is active: the base model ranks", "convrec retrain")
+    require_fit(active.manifest, workshop.model)
+    blend = active.manifest.blend
+    return Check(
+        "adapter", True, f"{active.label}, weight {blend.w_interest:.3f}, {'; '.join(active.manifest.reasons)}"
     )
 
 
