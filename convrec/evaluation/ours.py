@@ -79,6 +79,19 @@ class Scorer:
     close: Callable[[], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What ranks beside retrieval.
+
+    Args:
+        adapter: Name of an adapter that `start` loads; None is the base model.
+        blend: That goes with it.
+    """
+
+    adapter: str | None
+    blend: Blend
+
+
 class BlendSystem:
     """The retriever's candidates in the order of its blend with the LLM, fitted on training data.
 
@@ -88,8 +101,8 @@ class BlendSystem:
         embedder, config: Of the retriever.
         start: Starts the engine for a catalogue.
         candidates: How many the LLM scores; what retrieval ranks after them follows in its order.
-        adapter: The adapter version that scores; None is the base model.
-        examples: Held-out events on which the blend is fitted.
+        tuned: An adapter with the blend that was fitted with it; None is the base model, for which one is fitted.
+        examples: Held-out events on which that is.
     """
 
     stochastic = False
@@ -100,13 +113,14 @@ class BlendSystem:
         config: HybridConfig | None,
         start: Callable[[Catalogue], Awaitable[Scorer]],
         candidates: int = 20,
-        adapter: str | None = None,
+        tuned: Tuned | None = None,
         examples: int = 40,
     ) -> None:
-        self.name = "blend" if adapter is None else f"blend+{adapter.replace('/', '@')}"
-        self.settings = f"{candidates} candidates, blend fitted on {examples} held-out training events"
+        self.name = "blend" if tuned is None else f"blend+{tuned.adapter}"
+        fitted = f"fitted on {examples} held-out training events" if tuned is None else f"{tuned.blend}"
+        self.settings = f"{candidates} candidates, blend {fitted}"
         self._retrieval = RetrievalSystem(embedder, config)
-        self._start, self._adapter = start, adapter
+        self._start, self._tuned = start, tuned
         self._config = CalibrationConfig(examples=examples, candidates=candidates)
 
     def fit(self, task: Task, seed: int, progress: Progress) -> FittedBlend:
@@ -114,17 +128,19 @@ class BlendSystem:
         retrieval = self._retrieval.fit(task, seed, lambda done, what: progress(0.5 * done, what))
         loop = asyncio.new_event_loop()
         scorer = loop.run_until_complete(self._start(task.catalogue))
-        blend = loop.run_until_complete(
-            calibrate(
-                task.train,
-                task.catalogue,
-                scorer.interest,
-                self._config,
-                lambda done, what: progress(0.5 + 0.5 * done, what),
-                self._adapter,
+        tuned = self._tuned
+        if tuned is None:
+            blend = loop.run_until_complete(
+                calibrate(
+                    task.train,
+                    task.catalogue,
+                    scorer.interest,
+                    self._config,
+                    lambda done, what: progress(0.5 + 0.5 * done, what),
+                )
             )
-        )
-        return FittedBlend(retrieval, loop, scorer, blend, self._config.candidates, self._adapter, task.catalogue)
+            tuned = Tuned(None, blend)
+        return FittedBlend(retrieval, loop, scorer, tuned, self._config.candidates, task.catalogue)
 
 
 class FittedBlend:
@@ -135,14 +151,13 @@ class FittedBlend:
         retrieval: FittedRetrieval,
         loop: asyncio.AbstractEventLoop,
         scorer: Scorer,
-        blend: Blend,
+        tuned: Tuned,
         candidates: int,
-        adapter: str | None,
         catalogue: Catalogue,
     ) -> None:
-        self.blend = blend
+        self.blend = tuned.blend
         self._retrieval, self._loop, self._scorer = retrieval, loop, scorer
-        self._candidates, self._adapter, self._catalogue = candidates, adapter, catalogue
+        self._candidates, self._adapter, self._catalogue = candidates, tuned.adapter, catalogue
 
     def recommend(self, case: Case, k: int) -> Sequence[str]:
         """The blend's order of the first candidates, then retrieval's."""

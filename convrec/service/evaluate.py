@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from convrec.data.catalogue import Catalogue
-from convrec.engine.base import AdapterRef
 from convrec.errors import DataError, SettingsError
 from convrec.evaluation.base import System, Task
 from convrec.evaluation.baselines.registry import BASELINES, baseline
@@ -17,7 +16,7 @@ from convrec.evaluation.datasets.base import Dataset
 from convrec.evaluation.datasets.files import read_files
 from convrec.evaluation.datasets.movielens import read_movielens_100k, read_movielens_latest
 from convrec.evaluation.datasets.redial import read_redial
-from convrec.evaluation.ours import BlendSystem, RetrievalSystem, Scorer
+from convrec.evaluation.ours import BlendSystem, RetrievalSystem, Scorer, Tuned
 from convrec.evaluation.plot import plot_report
 from convrec.evaluation.protocols import Split, conversation, leave_one_out, like_dislike, llamarec, time_sliced
 from convrec.evaluation.report import Report, make_report, write_report
@@ -28,6 +27,7 @@ from convrec.retrieval.embedding import SentenceEmbedder
 from convrec.retrieval.hybrid import HybridConfig, hybrid_config
 from convrec.service.build import Workshop
 from convrec.service.steps import Steps
+from convrec.training.base_model import require_fit
 
 DatasetName = Literal["movielens-100k", "movielens-latest-small", "redial", "files"]
 ProtocolName = Literal["leave-one-out", "llamarec", "time-sliced", "like-dislike", "conversation"]
@@ -134,16 +134,17 @@ def _system(
     if head != "blend" or bool(plus) != bool(adapter):
         raise SettingsError(f"there is no system {name!r}; there are: {', '.join(SYSTEMS)}")
 
-    folder = Path("adapters") / adapter
-    if adapter and not (folder / "adapter_config.json").is_file():
-        raise SettingsError(f"there is no adapter in {folder}; name one as blend+NAME/VERSION")
+    version = workshop.registry.get(adapter) if adapter else None
+    if version is not None:
+        require_fit(version.manifest, workshop.model)
 
     async def start(catalogue: Catalogue) -> Scorer:
         from convrec.service.engines import start_engine
 
         engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
-        if adapter:
-            await engine.load_adapter(AdapterRef(adapter, folder))
+        if version is not None:
+            await engine.load_adapter(version.ref)
         return Scorer(workshop.interest(engine, catalogue), engine.close)
 
-    return BlendSystem(embedder, weights, start, workshop.settings.candidates, adapter or None)
+    tuned = Tuned(version.ref.name, version.manifest.blend) if version is not None else None
+    return BlendSystem(embedder, weights, start, workshop.settings.candidates, tuned)

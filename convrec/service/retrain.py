@@ -93,41 +93,55 @@ def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retraine
                 config.lessons,
                 progress,
             )
-        prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
-        work = workshop.settings.data_dir / "training" / f"{config.name}-{lessons.lineage['hash'][:12]}"
-        with steps.step(f"Training on {len(lessons.learn):,} examples") as progress:
-            trained = train_adapter(
-                workshop.model, lessons.learn, lessons.choose, prompts, work, config.trainer, progress
-            )
-        steps.note(
-            f"held-out NDCG over the candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after"
+        return train_version(workshop, catalogue, lessons, config, steps)
+
+
+def train_version(
+    workshop: Workshop, catalogue: Catalogue, lessons: Lessons, config: RetrainConfig, steps: Steps
+) -> Retrained:
+    """From examples to a version in the registry.
+
+    Args:
+        catalogue: Of the examples.
+        lessons: What is learned from and judged by; `config.lessons` is noted only.
+
+    Raises:
+        DataError: There are too few examples.
+        ConvRecError: A model cannot be used.
+    """
+    prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
+    work = workshop.settings.data_dir / "training" / f"{config.name}-{lessons.lineage['hash'][:12]}"
+    with steps.step(f"Training on {len(lessons.learn):,} examples") as progress:
+        trained = train_adapter(
+            workshop.model, lessons.learn, lessons.choose, prompts, work, config.trainer, progress
         )
-        with workshop.registry.stage(config.name) as (staging, number):
-            shutil.copytree(work / "adapter", staging, dirs_exist_ok=True)
-            ref = AdapterRef(f"{config.name}@{number}", staging)
-            verdict = asyncio.run(_judge(workshop, catalogue, ref, lessons, prompts, config.gate, steps))
-            manifest = AdapterManifest(
-                name=config.name,
-                version=number,
-                base_model=base_name(workshop.model),
-                base_hash=base_hash(workshop.model),
-                accepted=verdict.accepted,
-                reasons=verdict.reasons,
-                blend=verdict.blend,
-                metrics=verdict.metrics,
-                data=lessons.lineage,
-                config={"trainer": asdict(config.trainer), "lessons": asdict(config.lessons)},
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            try:
-                version = workshop.registry.publish(staging, manifest)
-            except DataError as error:
-                return Retrained(None, _rejected(verdict, str(error)), promoted=False)
-        shutil.rmtree(work, ignore_errors=True)
-        promoted = verdict.accepted and config.promote
-        if promoted:
-            workshop.registry.promote(version.label)
-        return Retrained(version, verdict, promoted)
+    steps.note(f"held-out NDCG over the candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after")
+    with workshop.registry.stage(config.name) as (staging, number):
+        shutil.copytree(work / "adapter", staging, dirs_exist_ok=True)
+        ref = AdapterRef(f"{config.name}@{number}", staging)
+        verdict = asyncio.run(_judge(workshop, catalogue, ref, lessons, prompts, config.gate, steps))
+        manifest = AdapterManifest(
+            name=config.name,
+            version=number,
+            base_model=base_name(workshop.model),
+            base_hash=base_hash(workshop.model),
+            accepted=verdict.accepted,
+            reasons=verdict.reasons,
+            blend=verdict.blend,
+            metrics=verdict.metrics,
+            data=lessons.lineage,
+            config={"trainer": asdict(config.trainer), "lessons": asdict(config.lessons)},
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        try:
+            version = workshop.registry.publish(staging, manifest)
+        except DataError as error:
+            return Retrained(None, _rejected(verdict, str(error)), promoted=False)
+    shutil.rmtree(work, ignore_errors=True)
+    promoted = verdict.accepted and config.promote
+    if promoted:
+        workshop.registry.promote(version.label)
+    return Retrained(version, verdict, promoted)
 
 
 async def _judge(

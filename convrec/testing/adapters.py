@@ -33,10 +33,38 @@ def write_adapter(folder: Path, value: float = 0.01, **config: Any) -> None:
     (folder / CONFIG).write_text(json.dumps(told))
 
 
+def write_lora(folder: Path, base: Path, seed: int) -> None:
+    """A LoRA adapter of a real model, with random weights that change its scores.
+
+    Args:
+        folder: Existing.
+        base: A model's folder.
+        seed: Of the weights.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(str(base))
+    tuned = get_peft_model(
+        model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    for name, weights in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.05)
+    tuned.save_pretrained(str(folder))
+
+
 def publish_adapter(
-    registry: Registry, name: str = "wines", *, accepted: bool = True, **fields: Any
+    registry: Registry, name: str = "wines", *, accepted: bool = True, base: Path | None = None, **fields: Any
 ) -> AdapterVersion:
-    """A version in a registry, as the gate would leave it."""
+    """A version in a registry, as the gate would leave it.
+
+    Args:
+        base: The model of a random LoRA; None writes files that no engine loads.
+        fields: Of the manifest.
+    """
     told: Mapping[str, Any] = {
         "base_model": "fake",
         "base_hash": "0" * 64,
@@ -45,5 +73,8 @@ def publish_adapter(
         **fields,
     }
     with registry.stage(name) as (folder, number):
-        write_adapter(folder)
+        if base is None:
+            write_adapter(folder)
+        else:
+            write_lora(folder, base, number)
         return registry.publish(folder, AdapterManifest(name, number, accepted=accepted, **told))

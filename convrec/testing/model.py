@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def tiny_model(folder: Path, tokenizer_of: Path, seed: int = 0) -> Path:
-    """Write a Llama of two layers and 64 dimensions.
+    """Write a Llama of two layers and 128 dimensions, whose heads are of a size that vLLM has kernels for.
 
     Args:
         folder: Made.
@@ -29,13 +29,13 @@ def tiny_model(folder: Path, tokenizer_of: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(AutoTokenizer.from_pretrained(str(folder))),
-        hidden_size=64,
+        hidden_size=128,
         intermediate_size=128,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
         max_position_embeddings=2048,
-        initializer_range=0.2,
+        initializer_range=0.15,
     )
     LlamaForCausalLM(config).save_pretrained(str(folder))
     return folder
