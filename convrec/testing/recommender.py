@@ -50,13 +50,16 @@ def wine_list() -> Catalogue:
 
 
 @contextmanager
-def small_recommender(folder: Path, prompts_dir: Path, engine: Engine) -> Iterator[Recommender]:
+def small_recommender(
+    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float = 5.0
+) -> Iterator[Recommender]:
     """A Recommender on a ledger and an index of its own; drinker0 to drinker5 have liked eight wines each.
 
     Args:
         folder: Empty; the ledger and the index are made in it.
         prompts_dir: Where the prompts are.
         engine: Started by the caller if it must be.
+        timeout_s: Seconds after which slates degrade.
     """
     catalogue, embedder, database = wine_list(), HashEmbedder(), open_database(f"sqlite:///{folder / 'ledger.db'}")
     ledger = Ledger(database)
@@ -74,7 +77,7 @@ def small_recommender(folder: Path, prompts_dir: Path, engine: Engine) -> Iterat
                 Interest(engine, prompts.load("rank"), catalogue),
                 RankingVersion(Blend(w_interest=0.1)),
                 catalogue,
-                5.0,
+                timeout_s,
             ),
             engine=engine,
             understanding=Understanding(catalogue),
