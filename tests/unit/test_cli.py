@@ -6,6 +6,8 @@ from typer.testing import CliRunner
 
 from convrec import cli
 from convrec.errors import ConvRecError
+from convrec.testing.adapters import publish_adapter
+from convrec.training.registry import Registry
 
 ITEMS = "item_id,title,colour\nlamp,Lamp,red|blue\nchair,Chair,red\n,Nameless,red\nlamp,Again,red\n"
 EVENTS = "user_id,item_id,rating\nann,lamp,5\nann,chair,9\nbob,sofa,3\nbob,chair,2\n"
@@ -99,3 +101,36 @@ def test_an_error_is_one_line_and_exit_code_1(folder: Path, monkeypatch, capsys)
         cli.main()
     assert stopped.value.code == 1
     assert capsys.readouterr().err.strip().startswith("error: there is no catalogue yet")
+
+
+def test_adapters_are_listed_promoted_rolled_back_and_pruned(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVREC_ADAPTERS_DIR", str(folder / "adapters"))
+    registry = Registry(folder / "adapters")
+    assert run("adapters", "list", "--json") == (0, "[]\n")
+    publish_adapter(registry, metrics={"ndcg@10": {"adapter": {"mean": 0.5}}})
+    publish_adapter(registry)
+    publish_adapter(registry, accepted=False, reasons=("it may fall",))
+    assert "wines/2 is active" in run("adapters", "promote", "wines/2")[1]
+    listed = json.loads(run("adapters", "list", "--json")[1])
+    assert [(row["name"], row["version"], row["active"], row["verdict"]) for row in listed] == [
+        ("wines", 1, False, "accepted"),
+        ("wines", 2, True, "accepted"),
+        ("wines", 3, False, "rejected"),
+    ]
+    assert {"base_model", "metrics"} <= listed[0].keys()
+    assert "0.5000" in run("adapters", "list")[1]
+    assert json.loads(run("adapters", "show", "wines/3")[1])["reasons"] == ["it may fall"]
+    with pytest.raises(ConvRecError, match="it may fall"):
+        run("adapters", "promote", "wines/3")
+    assert "the base model is active" in run("adapters", "rollback")[1]
+    assert "removed: wines/1, wines/2" in run("adapters", "prune", "--keep", "1")[1]
+
+
+def test_erasing_asks_first_and_leaves_others(folder: Path) -> None:
+    ingest()
+    assert CliRunner().invoke(cli.app, ["erase", "--user", "ann"], input="n\n").exit_code == 1
+    assert "1 events removed" in run("erase", "--user", "ann", "--yes")[1]
+    assert "0 events removed" in run("erase", "--user", "ann", "--yes")[1]
+    assert ingest()["interactions_new"] == 1
