@@ -155,12 +155,13 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for scale.json, scale.png")] = Path("scripts/reports/scale"),
     one: Annotated[bool, typer.Option("--one", hidden=True, help="Measure here, print JSON")] = False,
 ) -> None:
-    """Print index time, memory, latency and recall per size."""
+    """Print index time, memory, latency and recall per size; sizes measured earlier into the same folder stay."""
     if one:
         typer.echo(json.dumps(measure(int(sizes))))
         return
     out.mkdir(parents=True, exist_ok=True)
-    figures = []
+    file = out / "scale.json"
+    by_size = {row["items"]: row for row in json.loads(file.read_text())} if file.is_file() else {}
     for size in sizes.split(","):
         run = subprocess.run(
             [sys.executable, __file__, "--one", "--sizes", size], capture_output=True, text=True, check=False
@@ -168,10 +169,11 @@ def main(
         if run.returncode:
             Console(stderr=True).print(f"{size} items: {run.stderr.strip().splitlines()[-1:]}")
             continue
-        figures.append(json.loads(run.stdout.splitlines()[-1]))
-        (out / "scale.json").write_text(json.dumps(figures, indent=1) + "\n")
+        by_size[int(size)] = json.loads(run.stdout.splitlines()[-1])
+        figures = [by_size[items] for items in sorted(by_size)]
+        file.write_text(json.dumps(figures, indent=1) + "\n")
         Console().print(_table(figures))
-    _plot(figures, out / "scale.png")
+        _plot(figures, out / "scale.png")
 
 
 def _table(figures: list[dict[str, float]]) -> Table:
@@ -182,7 +184,8 @@ def _table(figures: list[dict[str, float]]) -> Table:
         "peak_gib": "GiB",
         "history_p50_ms": "p50 ms",
         "history_p99_ms": "p99",
-        "request_p50_ms": "+words",
+        "request_p50_ms": "p50 +request",
+        "request_p99_ms": "p99",
         "behaviour_recall": "R@100 behaviour",
         "text_recall": "text",
     }
