@@ -22,7 +22,7 @@ from convrec.evaluation.beyond import (
     intra_list_diversity,
     novelty,
 )
-from convrec.evaluation.metrics import Values, auc, hit, ndcg, recall, reciprocal_rank
+from convrec.evaluation.metrics import Values, auc, brier, calibration_error, hit, ndcg, recall, reciprocal_rank
 from convrec.evaluation.run import SystemRun
 from convrec.evaluation.significance import Difference, Estimate, estimate, paired
 
@@ -246,17 +246,22 @@ def _whole(
 
 
 def _pooled(own: Sequence[SystemRun]) -> dict[str, Estimate]:
-    """AUC over the items of all users as one list: whether scores compare between users. Mean over seeds."""
-    if not own[0].scores:
-        return {}
-    found = [
-        auc(
-            np.concatenate([np.array(row["scores"], np.float64) for row in run.scores]),
-            np.concatenate([np.array(row["liked"], np.bool_) for row in run.scores]),
-        )
-        for run in own
-    ]
-    return {"auc_pooled": Estimate(*[float(np.mean(found))] * 3)}
+    """What is measured over the items of all users as one list, mean over seeds.
+
+    The AUC says whether scores compare between users. Scores that all lie in [0, 1] are read as probabilities, and
+    their calibration error and Brier score are given.
+    """
+    found: dict[str, list[float]] = {}
+    for run in own if own[0].scores else ():
+        scores_I = np.concatenate([np.array(row["scores"], np.float64) for row in run.scores])
+        liked_I = np.concatenate([np.array(row["liked"], np.bool_) for row in run.scores])
+        found.setdefault("auc_pooled", []).append(auc(scores_I, liked_I))
+        if scores_I.min() >= 0 and scores_I.max() <= 1:
+            found.setdefault("calibration_error", []).append(calibration_error(scores_I, liked_I))
+            found.setdefault("brier", []).append(brier(scores_I, liked_I))
+    return {
+        name: Estimate(*[float(np.mean(values))] * 3) for name, values in found.items() if len(values) == len(own)
+    }
 
 
 def _known(value: Any) -> float | None:

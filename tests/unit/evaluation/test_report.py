@@ -85,6 +85,14 @@ def test_auc_is_per_user_and_pooled(catalogue: Catalogue) -> None:
     figures = report_of(catalogue, [run]).systems[0].metrics
     assert figures["auc"].mean == 1.0
     assert figures["auc_pooled"].mean == 0.75
+    assert not {"brier", "calibration_error"} & figures.keys(), "these are no probabilities"
+
+
+def test_probabilities_are_held_against_what_came_true(catalogue: Catalogue) -> None:
+    run = judged("a", [[0.9, 0.2], [0.6, 0.3]], [[True, False], [False, True]])
+    figures = report_of(catalogue, [run]).systems[0].metrics
+    assert figures["brier"].mean == pytest.approx((0.01 + 0.04 + 0.36 + 0.49) / 4)
+    assert figures["calibration_error"].mean == pytest.approx((0.1 + 0.2 + 0.6 + 0.7) / 4)
 
 
 def test_a_report_without_the_usual_cut_offs_shows_what_it_has(catalogue: Catalogue) -> None:
