@@ -24,6 +24,7 @@ class Example:
         labels: How much each was wanted, in [0, 1].
         weights: How much each label counts, >= 0.
         event_ids: The events that the labels come from.
+        offset: The log odds that retrieval alone gives each candidate, once they are fitted; () until then.
     """
 
     user_id: str
@@ -34,6 +35,7 @@ class Example:
     labels: tuple[float, ...]
     weights: tuple[float, ...]
     event_ids: tuple[str, ...] = ()
+    offset: tuple[float, ...] = ()
 
     @property
     def chosen(self) -> int:

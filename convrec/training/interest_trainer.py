@@ -16,13 +16,11 @@ from convrec.training.packs import packed_of
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How examples are scored: scale * logit f, and slope * retrieval + bias where the objective has an offset."""
+    """How examples are scored: scale * logit f, and the offset where the objective has one."""
 
     labels: Labels
     objective: Objective
     scale: float
-    slope: float
-    bias: float
 
 
 class InterestTrainer(Trainer):  # type: ignore[misc]
@@ -45,7 +43,7 @@ class InterestTrainer(Trainer):  # type: ignore[misc]
         """The objective's loss of one pack."""
         score = self._score
         logit_C, _cache = label_logits(model, packed_of(inputs), score.labels)
-        offset_C = score.slope * inputs["retrieval"] + score.bias + inputs["drawn"]
+        offset_C = inputs["offset"] + inputs["drawn"]
         return example_loss(score.objective, score.scale * logit_C, offset_C, inputs["label"], inputs["weight"])
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -53,14 +51,15 @@ class InterestTrainer(Trainer):  # type: ignore[misc]
         import torch
 
         score = self._score
-        slope = 0.0 if score.objective == "bce" else score.slope
         self.model.eval()
         gains = []
         with torch.no_grad():
             for pack in self.get_eval_dataloader():
                 inputs = self._prepare_inputs(pack)
                 logit_C, _cache = label_logits(self.model, packed_of(inputs), score.labels)
-                score_C = score.scale * logit_C + slope * inputs["retrieval"]
+                score_C = score.scale * logit_C
+                if score.objective != "bce":
+                    score_C = score_C + inputs["offset"]
                 wanted = int(inputs["label"].argmax())
                 gains.append(1 / math.log2(1 + int((score_C >= score_C[wanted]).sum())))
         metrics = {"eval_ndcg": sum(gains) / len(gains)}

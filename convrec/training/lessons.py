@@ -30,6 +30,7 @@ from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import build_index, open_index
 from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
 from convrec.training.impressions import feedback_examples
+from convrec.training.objective import fit_offset
 from convrec.types import FeedbackEvent, ImpressionEvent, TurnEvent
 
 
@@ -110,15 +111,17 @@ def make_lessons(
         shown = [impression for impression in impressions if since <= impression.timestamp < until]
         return feedback_examples(shown, turns, known, catalogue)
 
-    learn = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
-    learn += _newest(replay, config.learn_examples - len(learn), config)
+    slates = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
+    choices = _newest(replay, config.learn_examples - len(slates), config)
+    of_slates, of_choices = fit_offset(slates), fit_offset(choices)
     middle = [event for event in events if event.timestamp < to_judge]
     choose, _ = _later(middle, to_choose, catalogue, config, config.choose_examples)
     progress(0.8, "retrieving for examples")
     judge, coverage = _later(events, to_judge, catalogue, config, config.judge_examples)
-    choose += spoken(middle, to_choose, to_judge)[: config.choose_examples]
+    choose = of_choices.on(choose) + of_slates.on(spoken(middle, to_choose, to_judge)[: config.choose_examples])
     judge += spoken(events, to_judge, math.inf)[: config.judge_examples]
     progress(1.0, "retrieving for examples")
+    learn = of_slates.on(slates) + of_choices.on(choices)
     return Lessons(learn, choose, judge, coverage, _lineage(events, learn, choose, judge, (to_choose, to_judge)))
 
 

@@ -12,6 +12,7 @@ With x(u, i) = scale * logit f(u, i), o the offset that stands for retrieval, y 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -45,11 +46,26 @@ def example_loss(objective: Objective, x_C: Tensor, offset_C: Tensor, label_C: T
     return (weight_C * loss_C).sum() / weight_C.sum().clamp(min=1e-6)
 
 
-def fit_offset(examples: Sequence[Example]) -> tuple[float, float]:
-    """Slope and bias of the offset o = slope * retrieval + bias: the log odds that retrieval alone gives an item.
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """The log odds that retrieval alone gives an item: slope * retrieval + bias.
 
     A softmax does not see the bias.
     """
+
+    slope: float
+    bias: float
+
+    def on(self, examples: Sequence[Example]) -> list[Example]:
+        """The examples with their offsets."""
+        return [
+            replace(example, offset=tuple(self.slope * score + self.bias for score in example.retrieval))
+            for example in examples
+        ]
+
+
+def fit_offset(examples: Sequence[Example]) -> Offset:
+    """The offset of examples of one kind: slates with feedback and choices differ in how much is wanted."""
     scores = np.array([score for example in examples for score in example.retrieval], np.float64)
     labels = np.array([label for example in examples for label in example.labels], np.float64)
-    return platt(scores, labels)
+    return Offset(*platt(scores, labels)) if len(scores) else Offset(0.0, 0.0)

@@ -25,7 +25,7 @@ class Packs:
     """A map-style dataset: every item is a dictionary of tensors, see `__getitem__`.
 
     Args:
-        examples: At least one.
+        examples: At least one; their offsets are fitted.
         prompts: Renders them.
         tokenizer: Of the model that is trained.
         passes: How often every example occurs.
@@ -50,7 +50,7 @@ class Packs:
         return len(self._examples) * self._passes
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
-        """ids, positions (T), mask (T, T), last (C) of a pack; retrieval, label, weight (C), float64; `drawn`.
+        """ids, positions (T), mask (T, T), last (C) of a pack; offset, label, weight (C), float64; `drawn`.
 
         `drawn` is the log of how many candidates that were not wanted there are for each one here: the odds of a
         drawn one are so much higher.
@@ -66,7 +66,7 @@ class Packs:
             "positions": packed.positions,
             "mask": packed.mask,
             "last": packed.last,
-            "retrieval": torch.tensor([example.retrieval[n] for n in kept], dtype=torch.float64),
+            "offset": torch.tensor([example.offset[n] for n in kept], dtype=torch.float64),
             "label": torch.tensor([example.labels[n] for n in kept], dtype=torch.float64),
             "weight": torch.tensor([example.weights[n] for n in kept], dtype=torch.float64),
             "drawn": torch.tensor(math.log(max(_unwanted(example), 1) / max(_unwanted(example, kept), 1))),

@@ -16,6 +16,7 @@ from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig
 from convrec.training.examples import choice_cases, cross_fitted, offered
 from convrec.training.lessons import Lessons, LessonsConfig
+from convrec.training.objective import fit_offset
 
 
 def task_lessons(
@@ -67,6 +68,8 @@ def task_lessons(
     choose = [example for example in later if example.user_id in choosing]
     judge = [example for example in later if example.user_id not in choosing][: config.judge_examples]
     learn = source.sample(learn, min(len(learn), config.learn_examples))
+    offset = fit_offset(learn)
+    learn, choose = offset.on(learn), offset.on(choose)
     lineage = {
         "task": task.name,
         "events": len(task.train),

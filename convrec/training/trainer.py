@@ -19,7 +19,7 @@ from convrec.errors import DataError
 from convrec.progress import Progress
 from convrec.ranking.examples import Example
 from convrec.ranking.interest import InterestPrompts
-from convrec.training.objective import Objective, fit_offset
+from convrec.training.objective import Objective
 from convrec.training.packs import Packs, collate
 
 
@@ -86,8 +86,8 @@ def train_adapter(
 
     Args:
         base: Folder or hub name of the model.
-        examples: To learn from.
-        held_out: Later than those; their NDCG decides which weights are kept.
+        examples: To learn from, with their offsets.
+        held_out: Later than those, with theirs; their NDCG decides which weights are kept.
         prompts: What is served with the adapter.
         work: Of this training alone: checkpoints and metrics.jsonl lie there too.
         progress: Called with the fraction done, and loss and examples per second.
@@ -115,9 +115,8 @@ def train_adapter(
     torch.manual_seed(config.seed)
     every = max(1, steps // config.evaluations)
     gpu = torch.cuda.is_available()
-    slope, bias = fit_offset(examples)
     trainer = InterestTrainer(
-        Score(fed.labels, config.objective, config.scale, slope, bias),
+        Score(fed.labels, config.objective, config.scale),
         model=_with_lora(base, config, gpu),
         args=TrainingArguments(
             output_dir=str(work),

@@ -13,6 +13,7 @@ from convrec.ranking.interest import InterestPrompts
 from convrec.settings import Settings
 from convrec.testing.model import tiny_model
 from convrec.testing.recommender import wine_list
+from convrec.training.objective import fit_offset
 from convrec.types import Profile, SessionState
 
 CATALOGUE = wine_list()
@@ -52,4 +53,4 @@ def rieslings() -> list[Example]:
         examples.append(
             Example(f"u{n}", float(n), context, tuple(offered), scores, labels, (1.0,) * 6, (f"e{n}",))
         )
-    return examples
+    return fit_offset(examples).on(examples)

@@ -57,6 +57,7 @@ def test_the_offset_gives_the_odds_that_retrieval_gives() -> None:
     context = RankingContext(Profile("u"), SessionState())
     scores, labels = (1.0,) * 4 + (0.0,) * 4, (1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     ids = tuple(f"i{n}" for n in range(8))
-    slope, bias = fit_offset([Example("u", 0.0, context, ids, scores, labels, (1.0,) * 8)] * 50)
-    assert bias == pytest.approx(math.log(1 / 3), abs=0.01)
-    assert slope + bias == pytest.approx(math.log(3), abs=0.01)
+    example = Example("u", 0.0, context, ids, scores, labels, (1.0,) * 8)
+    (found,) = fit_offset([example] * 50).on([example])
+    assert found.offset == pytest.approx([math.log(3)] * 4 + [math.log(1 / 3)] * 4, abs=0.01)
+    assert fit_offset([]).on([example])[0].offset == (0.0,) * 8

@@ -33,7 +33,7 @@ def test_no_segment_sees_another(tiny, tokenizer, prompts, rieslings) -> None:
     model = AutoModelForCausalLM.from_pretrained(str(tiny))
     prompt = prompts.make(tokenizer, rieslings[0].context, rieslings[0].item_ids)
     changed = [prompt.segments[0], *([token + 1 for token in segment] * 2 for segment in prompt.segments[1:])]
-    other_prefix = [*prompt.prefix[:-1], prompt.prefix[-1] + 1]
+    other_prefix = [token + 1 for token in prompt.prefix]
     with torch.no_grad():
         first, same, different = (
             float(label_logits(model, pack(prefix, segments), prompt.labels)[0][0])
@@ -55,7 +55,7 @@ def test_room_is_for_what_was_wanted_first_and_draws_anew_per_pass(tokenizer, pr
         pack = packs[7 + n * len(rieslings)]
         assert pack["label"].sum() == 1
         assert len(pack["label"]) == len(pack["last"]) == 3
-        kept.append(tuple(pack["retrieval"].tolist()))
+        kept.append(tuple(pack["ids"].tolist()))
         assert float(pack["drawn"]) == pytest.approx(math.log(5 / 2))
     assert len(set(kept)) > 1
     again = Packs(rieslings, prompts, tokenizer, passes=5, room=3, seed=1)
@@ -64,5 +64,5 @@ def test_room_is_for_what_was_wanted_first_and_draws_anew_per_pass(tokenizer, pr
 
 def test_a_whole_example_is_not_drawn(tokenizer, prompts, rieslings) -> None:
     pack = Packs(rieslings, prompts, tokenizer)[0]
-    assert pack["retrieval"].tolist() == list(rieslings[0].retrieval)
+    assert pack["offset"].tolist() == list(rieslings[0].offset)
     assert float(pack["drawn"]) == 0.0
