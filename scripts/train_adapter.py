@@ -13,11 +13,12 @@ import typer
 from rich.console import Console
 
 from convrec.console import ConsoleSteps, print_verdict
+from convrec.data.interactions import leave_last_out
 from convrec.data.sources import fetch_embedder
 from convrec.evaluation.base import Task
 from convrec.evaluation.datasets.movielens import read_movielens_100k
 from convrec.evaluation.datasets.redial import read_redial
-from convrec.evaluation.protocols import conversation, leave_one_out
+from convrec.evaluation.protocols import conversation, leave_one_out, like_dislike
 from convrec.prompting import load_domain
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.embedding import NoText, SentenceEmbedder
@@ -33,6 +34,7 @@ from convrec.training.objective import Objective
 from convrec.training.requests import conversation_pairs
 from convrec.training.task_lessons import task_lessons
 from convrec.training.trainer import TrainerConfig
+from convrec.types import FeedbackEvent
 
 _OWN = TrainerConfig()
 
@@ -46,6 +48,7 @@ def main(
     cuts: Annotated[int, typer.Option(help="MovieLens: latest choices of a person that become examples")] = 5,
     folds: Annotated[int, typer.Option(help="Parts that people are dealt into")] = 3,
     examples: Annotated[int, typer.Option(help="At most so many to learn from")] = 1000,
+    opinions: Annotated[int, typer.Option(help="MovieLens: groups of 12 ratings to learn from besides")] = 0,
     choose: Annotated[int, typer.Option(help="At most so many that choose the weights")] = 60,
     judge: Annotated[int, typer.Option(help="At most so many that judge them")] = 400,
     objective: Annotated[Objective, typer.Option()] = _OWN.objective,
@@ -68,23 +71,29 @@ def main(
         learn_examples=examples,
         choose_examples=choose,
         judge_examples=judge,
+        opinions=opinions,
         offers=ExamplesConfig(candidates, folds, cuts, seed),
     )
     eyes: Embedder
+    train: list[FeedbackEvent] | None = None
     if dataset == "redial":
         if path is None or embedder is None:
             raise typer.BadParameter("ReDial needs --path, where you unpacked it, and --embedder")
         task = conversation(read_redial(path, movies), "valid")
         eyes, weights = SentenceEmbedder(embedder), hybrid_config(embedder)
     else:
-        task = leave_one_out(read_movielens_100k(path, workshop.settings.data_dir, movies), "valid")
+        films = read_movielens_100k(path, workshop.settings.data_dir, movies)
+        task = leave_one_out(films, "valid")
+        # Before the last 20 % of everybody's ratings, which like-dislike judges by, and before the last two events.
+        held = {event.event_id for own in leave_last_out(films.events, 2)[1].values() for event in own}
+        train = [event for event in like_dislike(films).train if event.event_id not in held]
         eyes, weights = NoText(), workshop.hybrid
 
     def blind(units: frozenset[str]) -> Embedder:
         return _without(units, task, workshop, steps) if dataset == "redial" else eyes
 
     with steps.step("Making examples") as progress:
-        lessons = task_lessons(task, eyes, blind, weights, lessons_config, progress)
+        lessons = task_lessons(task, eyes, blind, weights, lessons_config, progress, train)
     config = RetrainConfig(
         name,
         lessons_config,

@@ -60,12 +60,10 @@ def choice_cases(
     return cases
 
 
-def offered(
-    cases: Sequence[Case], retriever: Retriever, catalogue: Catalogue, candidates: int, progress: Progress
-) -> list[Example]:
+def offered(cases: Iterable[Case], retriever: Retriever, catalogue: Catalogue, candidates: int) -> list[Example]:
     """Examples of the cases' targets among what a retriever offers; targets that it does not offer make none."""
     examples = []
-    for done, case in enumerate(cases, start=1):
+    for case in cases:
         found = retriever.retrieve(case.query, candidates)
         context = context_of(case.unit, case.events, case.query, catalogue)
         moment = max((event.timestamp for event in case.events), default=0.0)
@@ -73,12 +71,12 @@ def offered(
             example = choice(case.unit, moment, context, found, target, case.targets, (case.case_id,))
             if example is not None:
                 examples.append(example)
-        progress(done / len(cases), "retrieving for examples")
     return examples
 
 
 def cross_fitted(
-    cases: Sequence[Case],
+    units: Iterable[str],
+    make: Callable[[frozenset[str], HybridRetriever], list[Example]],
     events: Sequence[FeedbackEvent],
     catalogue: Catalogue,
     embedder: Callable[[frozenset[str]], Embedder],
@@ -86,37 +84,31 @@ def cross_fitted(
     config: ExamplesConfig,
     progress: Progress,
 ) -> list[Example]:
-    """Examples for which each person is offered items by an index that has not seen them.
+    """Examples that are made, for each person, with an index that has not seen them.
 
     Args:
-        cases: Of which examples are made; their `unit` is the person (or the conversation).
+        units: The people (or conversations).
+        make: Makes the examples of a fold's units with such a retriever.
         events: What indices are built of; their user_id is the unit.
         catalogue: Its items compete.
         embedder: Gives the embedder for a fold: one that has not learned from these units.
         weights: Of the parts of the retrieval score; the defaults when None.
-        config: How many candidates and folds.
+        config: Says how many folds.
         progress: Called with the fraction done.
 
     Returns:
-        In the order of the cases' units as dealt; deterministic by seed.
+        Fold by fold; deterministic by seed.
     """
-    units = sorted({case.unit for case in cases})
-    random.Random(config.seed).shuffle(units)
-    examples = []
-    for fold in range(config.folds):
-        left_out = frozenset(units[fold :: config.folds])
-        own = [case for case in cases if case.unit in left_out]
+    dealt = sorted(set(units))
+    random.Random(config.seed).shuffle(dealt)
+    examples: list[Example] = []
+    for fold in range(config.folds if dealt else 0):
+        left_out = frozenset(dealt[fold :: config.folds])
         eyes = embedder(left_out)
         with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
             seen = [event for event in events if event.user_id not in left_out]
             build_index(Path(folder), catalogue, seen, eyes)
             with open_index(Path(folder), eyes) as index:
-                retriever = HybridRetriever(index, catalogue, eyes, weights)
-                examples += offered(
-                    own,
-                    retriever,
-                    catalogue,
-                    config.candidates,
-                    lambda done, what, at=fold: progress((at + done) / config.folds, what),  # type: ignore[misc]
-                )
+                examples += make(left_out, HybridRetriever(index, catalogue, eyes, weights))
+        progress((fold + 1) / config.folds, "retrieving for examples")
     return examples

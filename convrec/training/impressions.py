@@ -61,7 +61,7 @@ def feedback_examples(
     examples = []
     for impression in impressions:
         got = on_slate.get(impression.event_id, {})
-        said = {item_id: opinion for item_id, event in got.items() if (opinion := _says(event, scale))}
+        said = {item_id: opinion for item_id, event in got.items() if (opinion := says(event, scale))}
         wanted = [place for place, item_id in enumerate(impression.slate) if said.get(item_id, _SKIPPED)[0] > 0]
         for item_id in impression.slate[: max(wanted, default=0)]:
             if item_id not in got:
@@ -84,7 +84,8 @@ def feedback_examples(
     return examples
 
 
-def _says(event: FeedbackEvent, scale: tuple[float, float]) -> tuple[float, float] | None:
+def says(event: FeedbackEvent, scale: tuple[float, float]) -> tuple[float, float] | None:
+    """y and weight of one event by the table; None where it says neither yes nor no."""
     if event.rating is not None:
         low, high = scale
         return min(max((event.rating - low) / (high - low), 0.0), 1.0), 1.0

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,7 +31,11 @@ from convrec.retrieval.index import build_index, open_index
 from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
 from convrec.training.impressions import feedback_examples
 from convrec.training.objective import fit_offset
+from convrec.training.opinions import Opinions, expressed, opinion_groups
 from convrec.types import FeedbackEvent, ImpressionEvent, TurnEvent
+
+_Thing = TypeVar("_Thing")
+Source = tuple[set[str], Callable[[frozenset[str], HybridRetriever], list[Example]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class LessonsConfig:
     Args:
         choose, judge: Shares of all choices, the latest.
         learn_examples, choose_examples, judge_examples: At most so many.
+        opinions: At most so many groups of opinions to learn from besides; opinion_items in each, opinion_groups
+            of each person.
         newest: Share of what is learned from that is the newest; the rest is drawn from everything before.
         offers: How examples are made of choices.
     """
@@ -50,6 +56,9 @@ class LessonsConfig:
     learn_examples: int = 600
     choose_examples: int = 60
     judge_examples: int = 200
+    opinions: int = 0
+    opinion_items: int = 12
+    opinion_groups: int = 2
     newest: float = 0.5
     offers: ExamplesConfig = field(default_factory=ExamplesConfig)
 
@@ -96,15 +105,25 @@ def make_lessons(
         float(np.quantile(moments, 1 - share)) for share in (config.choose + config.judge, config.judge)
     )
     early = [event for event in events if event.timestamp < to_choose]
-    cases = choice_cases(early, catalogue, config.offers.cuts)
-    replay = cross_fitted(
-        _some(cases, 4 * config.learn_examples, config.offers.seed),
-        early,
-        catalogue,
-        lambda _: NoText(),
-        None,
-        config.offers,
-        lambda done, what: progress(0.6 * done, what),
+    offers = config.offers
+    cases = _some(choice_cases(early, catalogue, offers.cuts), 4 * config.learn_examples, offers.seed)
+    groups = _some(
+        opinion_groups(early, catalogue, config.opinion_items, config.opinion_groups),
+        config.opinions,
+        offers.seed,
+    )
+    replay, opinions = (
+        cross_fitted(
+            units,
+            make,
+            early,
+            catalogue,
+            lambda _: NoText(),
+            None,
+            offers,
+            lambda done, what, at=at: progress(0.3 * (at + done), what),  # type: ignore[misc]
+        )
+        for at, (units, make) in enumerate(by_source(cases, groups, catalogue, offers.candidates))
     )
 
     def spoken(known: Sequence[FeedbackEvent], since: float, until: float) -> list[Example]:
@@ -113,7 +132,7 @@ def make_lessons(
 
     slates = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
     choices = _newest(replay, config.learn_examples - len(slates), config)
-    of_slates, of_choices = fit_offset(slates), fit_offset(choices)
+    of_slates, of_choices, of_opinions = fit_offset(slates), fit_offset(choices), fit_offset(opinions)
     middle = [event for event in events if event.timestamp < to_judge]
     choose, _ = _later(middle, to_choose, catalogue, config, config.choose_examples)
     progress(0.8, "retrieving for examples")
@@ -121,7 +140,7 @@ def make_lessons(
     choose = of_choices.on(choose) + of_slates.on(spoken(middle, to_choose, to_judge)[: config.choose_examples])
     judge += spoken(events, to_judge, math.inf)[: config.judge_examples]
     progress(1.0, "retrieving for examples")
-    learn = of_slates.on(slates) + of_choices.on(choices)
+    learn = of_slates.on(slates) + of_choices.on(choices) + of_opinions.on(opinions)
     return Lessons(learn, choose, judge, coverage, _lineage(events, learn, choose, judge, (to_choose, to_judge)))
 
 
@@ -136,13 +155,29 @@ def _later(
         build_index(Path(folder), catalogue, before, NoText())
         with open_index(Path(folder), NoText()) as index:
             retriever = HybridRetriever(index, catalogue, NoText())
-            found = offered(cases, retriever, catalogue, offers.candidates, lambda _done, _what: None)
+            found = offered(cases, retriever, catalogue, offers.candidates)
     return found[:most], len(found) / max(len(cases), 1)
 
 
-def _some(cases: Sequence[Case], most: int, seed: int) -> list[Case]:
+def by_source(
+    cases: Sequence[Case], groups: Sequence[Opinions], catalogue: Catalogue, candidates: int
+) -> tuple[Source, Source]:
+    """Choices and opinions, each as whose they are and how examples are made of them."""
+    return (
+        (
+            {case.unit for case in cases},
+            lambda units, eyes: offered((c for c in cases if c.unit in units), eyes, catalogue, candidates),
+        ),
+        (
+            {group.unit for group in groups},
+            lambda units, eyes: expressed([g for g in groups if g.unit in units], eyes),
+        ),
+    )
+
+
+def _some(things: Sequence[_Thing], most: int, seed: int) -> list[_Thing]:
     """In random order, at most so many."""
-    return random.Random(seed).sample(cases, min(most, len(cases)))
+    return random.Random(seed).sample(things, min(most, len(things)))
 
 
 def _newest(examples: Sequence[Example], most: int, config: LessonsConfig) -> list[Example]:

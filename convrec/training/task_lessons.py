@@ -15,8 +15,10 @@ from convrec.progress import Progress
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig
 from convrec.training.examples import choice_cases, cross_fitted, offered
-from convrec.training.lessons import Lessons, LessonsConfig
+from convrec.training.lessons import Lessons, LessonsConfig, by_source
 from convrec.training.objective import fit_offset
+from convrec.training.opinions import opinion_groups
+from convrec.types import FeedbackEvent
 
 
 def task_lessons(
@@ -26,6 +28,7 @@ def task_lessons(
     weights: HybridConfig | None,
     config: LessonsConfig,
     progress: Progress,
+    train: Sequence[FeedbackEvent] | None = None,
 ) -> Lessons:
     """Lessons of a task.
 
@@ -37,17 +40,25 @@ def task_lessons(
         weights: Of the parts of the retrieval score; the defaults when None.
         config: How many; its shares are not used.
         progress: Called with the fraction done.
+        train: What is learned from instead of all of the task's train part.
     """
     source = random.Random(config.offers.seed)
-    cases = list(task.examples) or choice_cases(task.train, task.catalogue, config.offers.cuts)
-    learn = cross_fitted(
-        cases,
-        task.train,
-        task.catalogue,
-        fold_embedder,
-        weights,
-        config.offers,
-        lambda done, what: progress(0.7 * done, what),
+    learned_from = task.train if train is None else train
+    cases = list(task.examples) or choice_cases(learned_from, task.catalogue, config.offers.cuts)
+    groups = opinion_groups(learned_from, task.catalogue, config.opinion_items, config.opinion_groups)
+    groups = source.sample(groups, min(config.opinions, len(groups)))
+    learn, opinions = (
+        cross_fitted(
+            units,
+            make,
+            learned_from,
+            task.catalogue,
+            fold_embedder,
+            weights,
+            config.offers,
+            lambda done, what, at=at: progress(0.35 * (at + done), what),  # type: ignore[misc]
+        )
+        for at, (units, make) in enumerate(by_source(cases, groups, task.catalogue, config.offers.candidates))
     )
     fitted = RetrievalSystem(embedder, weights).fit(task, 0, lambda _done, what: progress(0.7, what))
     try:
@@ -59,7 +70,6 @@ def task_lessons(
             fitted.retriever,
             task.catalogue,
             config.offers.candidates,
-            lambda done, what: progress(0.7 + 0.3 * done, what),
         )
     finally:
         fitted.close()
@@ -69,7 +79,7 @@ def task_lessons(
     judge = [example for example in later if example.user_id not in choosing][: config.judge_examples]
     learn = source.sample(learn, min(len(learn), config.learn_examples))
     offset = fit_offset(learn)
-    learn, choose = offset.on(learn), offset.on(choose)
+    learn, choose = offset.on(learn) + fit_offset(opinions).on(opinions), offset.on(choose)
     lineage = {
         "task": task.name,
         "events": len(task.train),

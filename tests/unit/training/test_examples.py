@@ -2,7 +2,9 @@ import pytest
 
 from convrec.evaluation.base import Case
 from convrec.progress import silent
+from convrec.ranking.examples import Example
 from convrec.retrieval.embedding import NoText
+from convrec.retrieval.hybrid import HybridRetriever
 from convrec.testing.recommender import wine_list
 from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
 from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
@@ -42,13 +44,13 @@ def test_a_dislike_is_no_choice() -> None:
 
 def test_what_was_not_offered_makes_no_example_and_other_targets_are_no_negatives() -> None:
     case = Case("c", "u", RetrievalQuery(text="red"), ("w01", "w02", "w20"))
-    first, second = offered([case], Fixed(), CATALOGUE, 4, silent)
+    first, second = offered([case], Fixed(), CATALOGUE, 4)
     assert first.item_ids == ("w00", "w01", "w03")
     assert first.labels == (0.0, 1.0, 0.0)
     assert first.retrieval == pytest.approx((1.0, 0.9, 0.7))
     assert second.item_ids == ("w00", "w02", "w03")
     assert first.context.message == "red"
-    assert offered([case], Fixed(), CATALOGUE, 1, silent) == []
+    assert offered([case], Fixed(), CATALOGUE, 1) == []
 
 
 def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> None:
@@ -71,13 +73,19 @@ def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> N
 
     monkeypatch.setattr(examples, "build_index", spy)
     config = ExamplesConfig(candidates=20, folds=3)
-    found = cross_fitted(cases, people, CATALOGUE, embedder, None, config, silent)
+    units = [case.unit for case in cases]
+
+    def make(own: frozenset[str], retriever: HybridRetriever) -> list[Example]:
+        return offered((case for case in cases if case.unit in own), retriever, CATALOGUE, config.candidates)
+
+    found = cross_fitted(units, make, people, CATALOGUE, embedder, None, config, silent)
     everybody = {event.user_id for event in people}
     assert set.union(*map(set, asked)) == everybody
     assert [sorted(own) for own in seen] == [sorted(everybody - left) for left in asked]
     assert found
     assert all(example.item_ids[example.chosen] in case_targets(cases, example.user_id) for example in found)
-    assert cross_fitted(cases, people, CATALOGUE, embedder, None, config, silent) == found
+    assert cross_fitted(units, make, people, CATALOGUE, embedder, None, config, silent) == found
+    assert cross_fitted([], make, people, CATALOGUE, embedder, None, config, silent) == []
 
 
 def case_targets(cases: list[Case], unit: str) -> set[str]:
