@@ -84,7 +84,7 @@ def main(
     else:
         films = read_movielens_100k(path, workshop.settings.data_dir, movies)
         task = leave_one_out(films, "valid")
-        # Before the last 20 % of everybody's ratings, by which like-dislike judges, and before the last two events.
+        # Before the last 20 % of everybody's ratings, which like-dislike judges by, and before the last two.
         held = {event.event_id for own in leave_last_out(films.events, 2)[1].values() for event in own}
         train = [event for event in like_dislike(films).train if event.event_id not in held]
         eyes, weights = NoText(), workshop.hybrid

@@ -1,0 +1,198 @@
+"""Replay a data set in time order, ten slices, and see what learning adds: four arms on the same predictions.
+
+    frozen      the index of the first slice, and people as they were then
+    in context  the same index, people's histories up to the moment
+    lora        and an adapter, trained on all that came before whenever `--every` slices have passed
+    full        and, for the last slice, index and adapter made anew from everything before it
+
+An adapter ranks only where the gate accepted it. All arms are masked alike: nobody is shown what they had before.
+"""
+
+import asyncio
+import json
+import random
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from convrec.console import ConsoleSteps
+from convrec.engine.transformers import TransformersEngine
+from convrec.evaluation.base import Case, Task
+from convrec.evaluation.datasets.movielens import read_movielens_100k
+from convrec.evaluation.metrics import ndcg
+from convrec.evaluation.ours import FittedRetrieval, RetrievalSystem
+from convrec.evaluation.protocols import time_sliced
+from convrec.evaluation.significance import estimate
+from convrec.prompting import load_domain
+from convrec.ranking.examples import context_of
+from convrec.retrieval.embedding import NoText
+from convrec.service.build import Workshop
+from convrec.service.retrain import RetrainConfig, train_version
+from convrec.service.steps import Steps
+from convrec.settings import load_settings
+from convrec.training.lessons import LessonsConfig, make_lessons
+from convrec.training.registry import AdapterVersion
+from convrec.training.trainer import TrainerConfig
+
+ARMS = ("frozen", "in context", "lora", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Where the targets of a slice's cases came, by arm; infinity where they were not among the candidates."""
+
+    units: list[str]
+    ranks: dict[str, list[float]]
+    adapter: str | None
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for replay.json, replay.png")],
+    every: Annotated[int, typer.Option(min=1, help="Slices between trainings")] = 3,
+    cases: Annotated[int, typer.Option(min=10, help="Predictions per slice")] = 200,
+    examples: Annotated[int, typer.Option(help="To learn from, each time")] = 300,
+    epochs: Annotated[int, typer.Option()] = 1,
+    seed: Annotated[int, typer.Option()] = 0,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are kept")] = None,
+) -> None:
+    """Replay MovieLens-100K."""
+    console, steps = Console(), ConsoleSteps(Console(stderr=True))
+    settings = load_settings(data_dir=data_dir)
+    workshop = Workshop(settings.model_copy(update={"adapters_dir": out / "adapters", "engine": "transformers"}))
+    films = read_movielens_100k(None, settings.data_dir, load_domain(settings.prompts_dir, "movies"))
+    tasks = time_sliced(films)
+    config = RetrainConfig(
+        "replay", LessonsConfig(learn_examples=examples), TrainerConfig(epochs=epochs, seed=seed), promote=True
+    )
+    first = RetrievalSystem(NoText()).fit(tasks[0], 0, lambda _done, _what: None)
+    out.mkdir(parents=True, exist_ok=True)
+    told: list[Ranked] = []
+    for number, task in enumerate(tasks, start=1):
+        sample = random.Random(seed).sample(task.cases, min(cases, len(task.cases)))
+        if number > 1 and (number - 1) % every == 0:
+            _train(workshop, task, config, steps)
+        with steps.step(f"Slice {number}"):
+            told.append(asyncio.run(_slice(workshop, task, sample, first, tasks[0])))
+    last = tasks[-1]
+    _train(workshop, last, config, steps)
+    refitted = RetrievalSystem(NoText()).fit(last, 0, lambda _done, _what: None)
+    with steps.step("The last slice again"):
+        sample = random.Random(seed).sample(last.cases, min(cases, len(last.cases)))
+        again = asyncio.run(_slice(workshop, last, sample, refitted, tasks[0]))
+    told[-1] = replace(told[-1], ranks={**told[-1].ranks, "full": again.ranks["lora"]})
+    first.close()
+    refitted.close()
+    figures = [_figures(slice_) for slice_ in told]
+    (out / "replay.json").write_text(json.dumps(figures, indent=1) + "\n")
+    console.print(_table(figures))
+    _plot(figures, out / "replay.png")
+
+
+def _train(workshop: Workshop, task: Task, config: RetrainConfig, steps: Steps) -> None:
+    """On everything before a slice; what the gate rejects changes nothing."""
+    with steps.step("Making examples") as progress:
+        lessons = make_lessons(task.train, (), lambda _: (), task.catalogue, config.lessons, progress)
+    done = train_version(workshop, task.catalogue, lessons, config, steps)
+    steps.note(f"{'accepted' if done.verdict.accepted else 'rejected'}: {'; '.join(done.verdict.reasons)}")
+
+
+async def _slice(
+    workshop: Workshop, task: Task, cases: list[Case], fitted: FittedRetrieval, frozen: Task
+) -> Ranked:
+    active = workshop.registry.active()
+    ranks: dict[str, list[float]] = {arm: [] for arm in ARMS[:3]}
+    cut = max(event.timestamp for event in frozen.train)
+    engine = TransformersEngine(workshop.model, score_timeout_s=600.0)
+    if active is not None:
+        await engine.start()
+        await engine.load_adapter(active.ref)
+    interest = workshop.interest(engine, task.catalogue)
+    try:
+        for case in cases:
+            (target,) = case.targets
+            old = replace(case.query, history=tuple(h for h in case.query.history if h.timestamp <= cut))
+            found = fitted.retriever.retrieve(case.query, 100)
+            ids = [candidate.item_id for candidate in found]
+            ranks["frozen"].append(_rank([c.item_id for c in fitted.retriever.retrieve(old, 100)], target))
+            ranks["in context"].append(_rank(ids, target))
+            if active is not None and active.manifest.blend.w_interest > 0:
+                head = found[: workshop.settings.candidates]
+                context = context_of(case.unit, case.events, case.query, task.catalogue)
+                values, _ = await interest.score(context, [c.item_id for c in head], active.ref.name)
+                ids[: len(head)] = _reordered(active, [(c.item_id, c.score) for c in head], values)
+            ranks["lora"].append(_rank(ids, target))
+    finally:
+        await engine.close()
+    return Ranked([case.unit for case in cases], ranks, active.label if active else None)
+
+
+def _reordered(active: AdapterVersion, head: list[tuple[str, float]], values: list[float]) -> list[str]:
+    blend = active.manifest.blend
+    scored = [(blend.score(score, f), item_id) for (item_id, score), f in zip(head, values, strict=True)]
+    return [item_id for _, item_id in sorted(scored, key=lambda pair: -pair[0])]
+
+
+def _rank(ids: list[str], target: str) -> float:
+    return ids.index(target) + 1 if target in ids else float("inf")
+
+
+def _figures(told: Ranked) -> dict[str, object]:
+    numbers = {unit: n for n, unit in enumerate(dict.fromkeys(told.units))}
+    units = np.array([numbers[unit] for unit in told.units])
+    arms = {
+        arm: {
+            "ndcg@10": asdict(estimate(ndcg(np.array(ranks), 10), units)),
+            "hit@10": asdict(estimate((np.array(ranks) <= 10).astype(np.float64), units)),
+        }
+        for arm, ranks in told.ranks.items()
+    }
+    return {"cases": len(told.units), "adapter": told.adapter, "arms": arms}
+
+
+def _table(figures: list[dict[str, object]]) -> Table:
+    table = Table("slice", *(f"{arm} {name}" for arm in ARMS for name in ("NDCG@10", "HR@10")), "adapter")
+    for number, row in enumerate(figures, start=1):
+        arms: dict[str, dict[str, dict[str, float]]] = row["arms"]  # type: ignore[assignment]
+        cells = [
+            f"{arms[arm][metric]['mean']:.4f}" if arm in arms else ""
+            for arm in ARMS
+            for metric in ("ndcg@10", "hit@10")
+        ]
+        table.add_row(str(number), *cells, str(row["adapter"] or ""))
+    return table
+
+
+def _plot(figures: list[dict[str, object]], file: Path) -> None:
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    for axes, metric in zip(figure.subplots(1, 2), ("ndcg@10", "hit@10"), strict=True):
+        for arm in ARMS:
+            points = [
+                (number, row["arms"][arm][metric])  # type: ignore[index]
+                for number, row in enumerate(figures, start=1)
+                if arm in row["arms"]  # type: ignore[operator]
+            ]
+            axes.errorbar(
+                [number for number, _ in points],
+                [point["mean"] for _, point in points],
+                yerr=[
+                    [point["mean"] - point["low"] for _, point in points],
+                    [point["high"] - point["mean"] for _, point in points],
+                ],
+                marker="o",
+                capsize=2,
+                label=arm,
+            )
+        axes.set(xlabel="slice", title=metric)
+        axes.grid(color="#e2e8f0")
+        axes.legend(frameon=False)
+    figure.savefig(file, dpi=120)
+
+
+if __name__ == "__main__":
+    typer.run(main)
