@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from convrec.errors import SettingsError
-from convrec.retrieval.base import Floats
+from convrec.retrieval.base import Embedder, Floats
 
 _BATCH = 64
 
@@ -58,6 +58,25 @@ class SentenceEmbedder:
             list(texts), batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, np.float32)
+
+
+class CachedEmbedder:
+    """Embeds a text once, for runs that build index after index of the same items.
+
+    Args:
+        embedder: What embeds.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: dict[str, Floats] = {}
+        self.dimension = embedder.dimension
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """embeddings_N_D."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._embedder.embed(new), strict=True))
+        return np.array([self._known[text] for text in texts], np.float32).reshape(-1, self.dimension)
 
 
 class NoText:

@@ -23,7 +23,7 @@ from convrec.evaluation.report import Report, make_report, write_report
 from convrec.evaluation.run import RunConfig, evaluate
 from convrec.prompting import load_domain
 from convrec.retrieval.base import Embedder
-from convrec.retrieval.embedding import SentenceEmbedder
+from convrec.retrieval.embedding import CachedEmbedder, SentenceEmbedder
 from convrec.retrieval.hybrid import HybridConfig, hybrid_config
 from convrec.service.build import Workshop
 from convrec.service.steps import Steps
@@ -79,7 +79,7 @@ def run_evaluation(workshop: Workshop, config: EvaluateConfig, command: Sequence
     with steps.step(f"Reading {config.dataset}"):
         dataset = _dataset(workshop, config)
         tasks = _tasks(dataset, config)
-    embedder = SentenceEmbedder(config.embedder) if config.embedder else workshop.embedder
+    embedder = CachedEmbedder(SentenceEmbedder(config.embedder) if config.embedder else workshop.embedder)
     weights = hybrid_config(config.embedder) if config.embedder else workshop.hybrid
     systems = [
         _system(name, dataset.name, workshop, embedder, weights, steps) for name in dict.fromkeys(config.systems)

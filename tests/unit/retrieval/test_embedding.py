@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from convrec.errors import SettingsError
-from convrec.retrieval.embedding import SentenceEmbedder
+from convrec.retrieval.embedding import CachedEmbedder, SentenceEmbedder
 from convrec.testing.retriever import HashEmbedder
 
 
@@ -52,3 +52,20 @@ def test_meaning_is_nearer_than_words(sentence: SentenceEmbedder) -> None:
 def test_nothing_is_printed(demo_data_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     SentenceEmbedder(demo_data_dir / "models" / "all-MiniLM-L6-v2").embed(["quiet"] * 200)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_text_is_embedded_once() -> None:
+    asked: list[str] = []
+
+    class Lengths:
+        dimension = 2
+
+        def embed(self, texts):
+            asked.extend(texts)
+            return np.array([[len(text), 1.0] for text in texts], np.float32).reshape(-1, 2)
+
+    cached = CachedEmbedder(Lengths())
+    assert cached.embed(["a", "bb", "a"]).tolist() == [[1.0, 1.0], [2.0, 1.0], [1.0, 1.0]]
+    assert cached.embed(["ccc", "bb"]).tolist() == [[3.0, 1.0], [2.0, 1.0]]
+    assert cached.embed([]).shape == (0, 2)
+    assert asked == ["a", "bb", "ccc"]
