@@ -7,6 +7,8 @@ same.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -110,7 +112,7 @@ def train_version(
         ConvRecError: A model cannot be used.
     """
     prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
-    work = workshop.settings.data_dir / "training" / f"{config.name}-{lessons.lineage['hash'][:12]}"
+    work = _work(workshop.settings.data_dir / "training", config, lessons)
     with steps.step(f"Training on {len(lessons.learn):,} examples") as progress:
         trained = train_adapter(
             workshop.model, lessons.learn, lessons.choose, prompts, work, config.trainer, progress
@@ -142,6 +144,16 @@ def train_version(
     if promoted:
         workshop.registry.promote(version.label)
     return Retrained(version, verdict, promoted)
+
+
+def _work(folder: Path, config: RetrainConfig, lessons: Lessons) -> Path:
+    """The folder of just this training; what other trainings of the name left unfinished is removed."""
+    told = json.dumps([lessons.lineage, asdict(config.trainer), asdict(config.lessons)], sort_keys=True)
+    work = folder / f"{config.name}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    for other in folder.glob(f"{config.name}@*"):
+        if other != work:
+            shutil.rmtree(other, ignore_errors=True)
+    return work
 
 
 async def _judge(

@@ -6,21 +6,24 @@ examples, settings and seed give the same adapter on the same machine. Several G
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from convrec.engine.tokenizer import HFTokenizer
 from convrec.errors import DataError
 from convrec.progress import Progress
+from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.ranking.interest import InterestPrompts
 from convrec.training.objective import Objective
 from convrec.training.packs import Packs, collate
+from convrec.types import Profile, SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +213,14 @@ def _own(work: Path, made: str) -> None:
 
 
 def _digest(examples: Sequence[Example]) -> str:
-    from hashlib import sha256
-
-    return sha256(repr(list(examples)).encode()).hexdigest()
+    """sha256 (hex) of everything in them that has an order: sets differ from process to process."""
+    digest = hashlib.sha256()
+    for example in examples:
+        context, profile = example.context, example.context.profile
+        known = (profile.user_id, profile.history, profile.liked, profile.disliked)
+        told = replace(example, context=RankingContext(Profile(""), SessionState()))
+        digest.update(repr((known, context.state, context.message, told)).encode())
+    return digest.hexdigest()
 
 
 def _save(model: Any, base: str, folder: Path) -> None:
