@@ -49,6 +49,7 @@ def main(
     folds: Annotated[int, typer.Option(help="Parts that people are dealt into")] = 3,
     examples: Annotated[int, typer.Option(help="At most so many to learn from")] = 1000,
     opinions: Annotated[int, typer.Option(help="MovieLens: groups of 12 ratings to learn from besides")] = 0,
+    matches: Annotated[int, typer.Option(help="Targets among other people's targets to learn from besides")] = 0,
     choose: Annotated[int, typer.Option(help="At most so many that choose the weights")] = 60,
     judge: Annotated[int, typer.Option(help="At most so many that judge them")] = 400,
     objective: Annotated[Objective, typer.Option()] = _OWN.objective,
@@ -72,6 +73,7 @@ def main(
         choose_examples=choose,
         judge_examples=judge,
         opinions=opinions,
+        matched=matches,
         offers=ExamplesConfig(candidates, folds, cuts, seed),
     )
     eyes: Embedder

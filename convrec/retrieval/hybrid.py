@@ -42,12 +42,12 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import SettingsError
 from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.index import Index
+from convrec.retrieval.lexical import Shared
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Past
@@ -108,7 +108,7 @@ class _Signals:
     history: Past
     seeds: Mapping[int, float]
     text: Floats | None
-    words: sparse.csr_matrix | None
+    words: Shared | None
     content: Floats | None
     rejected: Floats | None
 
@@ -173,7 +173,7 @@ class HybridRetriever:
             history=history,
             seeds=seeds,
             text=self._embedder.embed([query.text])[0] if query.text.strip() else None,
-            words=self._index.lexical.vector(query.text),
+            words=self._index.lexical.shared(query.text),
             content=self._content(seeds),
             rejected=self._rejected(history),
         )
@@ -225,8 +225,7 @@ class HybridRetriever:
             if vector_D is not None:
                 found |= dict.fromkeys(i for i, _ in self._index.store.nearest("text", vector_D, n))
         if signals.words is not None:
-            shared = self._index.lexical.nearest(signals.words, n)
-            found |= dict.fromkeys(self._index.item_ids[row] for row in shared.tolist())
+            found |= dict.fromkeys(self._index.item_ids[row] for row in signals.words.nearest(n).tolist())
         if not found or query.constraints or not len(history.rows_H):
             found |= dict.fromkeys(self._by_popularity[:n])
         return list(found)
@@ -256,9 +255,7 @@ class HybridRetriever:
             if vector_D is not None:
                 parts[name] = weight * self._spread(item_ids, partial(self._cosines, vector_D))
         if signals.words is not None:
-            parts["words"] = config.words * self._spread(
-                item_ids, partial(self._index.lexical.scores, signals.words)
-            )
+            parts["words"] = config.words * self._spread(item_ids, signals.words.scores)
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)

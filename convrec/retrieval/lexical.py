@@ -10,8 +10,9 @@ this does not: "something with Sigourney Weaver".
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,48 +28,55 @@ _BUCKETS = 2**20
 """Words are hashed to so many columns: there is no vocabulary to keep."""
 
 
+class Shared:
+    """What N items share of a text's words.
+
+    Args:
+        rows_M: The items that share any, ascending.
+        cosines_M: Their scores, > 0.
+    """
+
+    def __init__(self, rows_M: Rows, cosines_M: NDArray[np.float64]) -> None:
+        self._rows_M, self._cosines_M = rows_M, cosines_M
+
+    def nearest(self, n: int) -> Rows:
+        """The rows of up to n items that share words, the nearest first."""
+        rows: Rows = self._rows_M[np.lexsort((self._rows_M, -self._cosines_M))[:n]]
+        return rows
+
+    def scores(self, rows_C: Rows) -> NDArray[np.float64]:
+        """cosines_C of some items, 0 for those that share no word."""
+        place_C = np.minimum(np.searchsorted(self._rows_M, rows_C), len(self._rows_M) - 1)
+        return np.where(self._rows_M[place_C] == rows_C, self._cosines_M[place_C], 0.0)
+
+
 class Lexical:
     """The words of N items.
 
     Args:
-        words_N_W: TF-IDF rows of unit length, or empty.
+        items_W_N: TF-IDF weights by word; the column of an item is of unit length, or empty.
     """
 
-    def __init__(self, words_N_W: sparse.csr_matrix) -> None:
-        self._words_N_W = words_N_W
-        self._idf_W = _idf(words_N_W)
+    def __init__(self, items_W_N: sparse.csr_matrix) -> None:
+        self._items_W_N = items_W_N
+        self._idf_W = _idf(np.diff(items_W_N.indptr), items_W_N.shape[1])
 
-    def vector(self, text: str) -> sparse.csr_matrix | None:
-        """vector_1_W of unit length; None where no word of the text is one of the catalogue's."""
-        vector_1_W = _weighed(_counts([text]), self._idf_W)
-        return vector_1_W if vector_1_W.nnz else None
-
-    def nearest(self, vector_1_W: sparse.csr_matrix, n: int) -> Rows:
-        """The rows of up to n items that share words with a vector, the nearest first."""
-        found = vector_1_W @ self._items_W_N
-        rows: Rows = found.indices[np.lexsort((found.indices, -found.data))[:n]].astype(np.int64)
-        return rows
-
-    def scores(self, vector_1_W: sparse.csr_matrix, rows_C: Rows) -> NDArray[np.float64]:
-        """cosines_C of some items."""
-        cosines_C: NDArray[np.float64] = (
-            (self._words_N_W[rows_C] @ vector_1_W.T).toarray()[:, 0].astype(np.float64)
-        )
-        return cosines_C
+    def shared(self, text: str) -> Shared | None:
+        """What the items share of a text's words; None where that is nothing."""
+        found = (_weighed(_counts([text]), self._idf_W) @ self._items_W_N).tocsr()
+        found.sort_indices()
+        return Shared(found.indices.astype(np.int64), found.data.astype(np.float64)) if found.nnz else None
 
     def save(self, folder: Path) -> None:
         """Into an index's folder."""
-        sparse.save_npz(folder / _FILE, self._words_N_W, compressed=False)
-
-    @cached_property
-    def _items_W_N(self) -> sparse.csr_matrix:
-        return self._words_N_W.T.tocsr()
+        sparse.save_npz(folder / _FILE, self._items_W_N, compressed=False)
 
 
 def fit_lexical(items: Iterable[Item]) -> Lexical:
     """The words of items, in their order."""
     counts_N_W = _counts([_text(item) for item in items])
-    return Lexical(_weighed(counts_N_W, _idf(counts_N_W)))
+    idf_W = _idf(np.bincount(counts_N_W.indices, minlength=_BUCKETS), counts_N_W.shape[0])
+    return Lexical(_weighed(counts_N_W, idf_W).T.tocsr())
 
 
 def load_lexical(folder: Path) -> Lexical:
@@ -81,9 +89,14 @@ def _text(item: Item) -> str:
 
 
 def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
+    return _vectorizer().transform(texts)
+
+
+@cache
+def _vectorizer() -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    hashed = HashingVectorizer(
+    return HashingVectorizer(
         n_features=_BUCKETS,
         ngram_range=(1, 2),
         stop_words="english",
@@ -91,14 +104,11 @@ def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
         norm=None,
         dtype=np.float32,
     )
-    return hashed.transform(texts)
 
 
-def _idf(words_N_W: sparse.csr_matrix) -> Floats:
+def _idf(having_W: NDArray[np.integer], items: int) -> Floats:
     """idf_W; 0 where no item has the word, so that it counts for nothing."""
-    having_W = np.bincount(words_N_W.indices, minlength=words_N_W.shape[1])
-    idf_W = 1 + np.log((1 + words_N_W.shape[0]) / (1 + having_W))
-    idf_W[having_W == 0] = 0
+    idf_W = np.where(having_W > 0, 1 + np.log((1 + items) / (1 + having_W)), 0.0)
     return np.asarray(idf_W, np.float32)
 
 
@@ -107,5 +117,4 @@ def _weighed(counts_N_W: sparse.csr_matrix, idf_W: Floats) -> sparse.csr_matrix:
 
     weights_N_W = counts_N_W.copy()
     weights_N_W.data = (1 + np.log(counts_N_W.data)) * idf_W[counts_N_W.indices]
-    weights_N_W.eliminate_zeros()
     return normalize(weights_N_W, copy=False)

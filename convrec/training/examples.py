@@ -24,7 +24,7 @@ from convrec.ranking.examples import Example, choice, context_of
 from convrec.retrieval.base import Embedder, Retriever
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
 from convrec.retrieval.index import build_index, open_index
-from convrec.types import FeedbackEvent
+from convrec.types import Candidate, FeedbackEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,43 @@ def offered(cases: Iterable[Case], retriever: Retriever, catalogue: Catalogue, c
     for case in cases:
         found = retriever.retrieve(case.query, candidates)
         context = context_of(case.unit, case.events, case.query, catalogue)
-        moment = max((event.timestamp for event in case.events), default=0.0)
         for target in case.targets:
-            example = choice(case.unit, moment, context, found, target, case.targets, (case.case_id,))
+            example = choice(case.unit, _moment(case), context, found, target, case.targets, (case.case_id,))
             if example is not None:
                 examples.append(example)
     return examples
+
+
+def matched(cases: Sequence[Case], catalogue: Catalogue, candidates: int, seed: int) -> list[Example]:
+    """Examples that need no retriever: each target among targets of other people's cases.
+
+    What is wanted and what is not come from the same distribution here, so that nothing but the match of context
+    and item tells them apart: not even how popular an item is. Retrieval scores are all 0.
+
+    Args:
+        cases: Whose targets make the draw.
+        candidates: Items per example; fewer where the draw repeats itself.
+        seed: Of the draw.
+    """
+    source = random.Random(seed)
+    pool = [(case.unit, target) for case in cases for target in case.targets]
+    examples = []
+    for case in cases:
+        for target in case.targets:
+            known = {*case.targets, *case.query.exclude}
+            drawn = [item_id for unit, item_id in source.choices(pool, k=candidates - 1) if unit != case.unit]
+            others = [item_id for item_id in dict.fromkeys(drawn) if item_id not in known]
+            offers = [Candidate(item_id, 0.0) for item_id in (target, *others)]
+            source.shuffle(offers)
+            context = context_of(case.unit, case.events, case.query, catalogue)
+            example = choice(case.unit, _moment(case), context, offers, target, event_ids=(case.case_id,))
+            if example is not None:
+                examples.append(example)
+    return examples
+
+
+def _moment(case: Case) -> float:
+    return max((event.timestamp for event in case.events), default=0.0)
 
 
 def cross_fitted(

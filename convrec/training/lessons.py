@@ -47,6 +47,7 @@ class LessonsConfig:
         learn_examples, choose_examples, judge_examples: At most so many.
         opinions: At most so many groups of opinions to learn from besides; opinion_items in each, opinion_groups
             of each person.
+        matched: At most so many examples of targets among other people's, where conversations were recorded.
         newest: Share of what is learned from that is the newest; the rest is drawn from everything before.
         offers: How examples are made of choices.
     """
@@ -59,6 +60,7 @@ class LessonsConfig:
     opinions: int = 0
     opinion_items: int = 12
     opinion_groups: int = 2
+    matched: int = 0
     newest: float = 0.5
     offers: ExamplesConfig = field(default_factory=ExamplesConfig)
 

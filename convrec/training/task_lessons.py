@@ -14,7 +14,7 @@ from convrec.evaluation.ours import RetrievalSystem
 from convrec.progress import Progress
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig
-from convrec.training.examples import choice_cases, cross_fitted, offered
+from convrec.training.examples import choice_cases, cross_fitted, matched, offered
 from convrec.training.lessons import Lessons, LessonsConfig, by_source
 from convrec.training.objective import fit_offset
 from convrec.training.opinions import opinion_groups
@@ -79,7 +79,10 @@ def task_lessons(
     judge = [example for example in later if example.user_id not in choosing][: config.judge_examples]
     learn = source.sample(learn, min(len(learn), config.learn_examples))
     offset = fit_offset(learn)
-    learn, choose = offset.on(learn) + fit_offset(opinions).on(opinions), offset.on(choose)
+    matches = matched(cases, task.catalogue, config.offers.candidates, config.offers.seed)
+    matches = source.sample(matches, min(config.matched, len(matches)))
+    learn = [example for kind in (learn, opinions, matches) for example in fit_offset(kind).on(kind)]
+    choose = offset.on(choose)
     lineage = {
         "task": task.name,
         "events": len(task.train),

@@ -28,26 +28,26 @@ TEXTS = (
 )
 def test_scores_are_the_cosines_of_scikit_learns_tf_idf(request_text: str) -> None:
     lexical = fit_lexical([Item(str(n), text) for n, text in enumerate(TEXTS)])
-    asked = lexical.vector(request_text)
+    asked = lexical.shared(request_text)
     assert asked is not None
     reference = TfidfVectorizer(ngram_range=(1, 2), stop_words="english", sublinear_tf=True).fit(TEXTS)
     expected = (reference.transform(TEXTS) @ reference.transform([request_text]).T).toarray()[:, 0]
-    assert lexical.scores(asked, np.arange(4)) == pytest.approx(expected, abs=1e-6)
+    assert asked.scores(np.arange(4)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_name_finds_the_items_that_bear_it_the_nearest_first() -> None:
     lexical = fit_lexical(ITEMS)
-    asked = lexical.vector("anything with Sigourney Weaver?")
+    asked = lexical.shared("anything with Sigourney Weaver?")
     assert asked is not None
-    assert set(lexical.nearest(asked, 10).tolist()) == {0, 1}
-    scores = lexical.scores(asked, np.array([0, 1, 2, 3]))
-    assert lexical.nearest(asked, 1).tolist() == [int(np.argmax(scores))]
+    assert set(asked.nearest(10).tolist()) == {0, 1}
+    scores = asked.scores(np.array([3, 0, 1, 2]))[[1, 2, 3, 0]]
+    assert asked.nearest(1).tolist() == [int(np.argmax(scores))]
     assert scores[2] == scores[3] == 0
 
 
 @pytest.mark.parametrize("request_text", ["", "  ", "the of and", "zebra quagga"])
 def test_words_that_no_item_has_say_nothing(request_text: str) -> None:
-    assert fit_lexical(ITEMS).vector(request_text) is None
+    assert fit_lexical(ITEMS).shared(request_text) is None
 
 
 def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
     lexical.save(tmp_path)
     again = load_lexical(tmp_path)
     for text in ("horror", "tom hanks comedy"):
-        ours, theirs = lexical.vector(text), again.vector(text)
+        ours, theirs = lexical.shared(text), again.shared(text)
         assert ours is not None
         assert theirs is not None
-        assert again.scores(theirs, np.arange(4)) == pytest.approx(lexical.scores(ours, np.arange(4)))
+        assert theirs.scores(np.arange(4)) == pytest.approx(ours.scores(np.arange(4)))

@@ -6,7 +6,7 @@ from convrec.ranking.examples import Example
 from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.testing.recommender import wine_list
-from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
+from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, matched, offered
 from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
 
 CATALOGUE = wine_list()
@@ -51,6 +51,24 @@ def test_what_was_not_offered_makes_no_example_and_other_targets_are_no_negative
     assert second.item_ids == ("w00", "w02", "w03")
     assert first.context.message == "red"
     assert offered([case], Fixed(), CATALOGUE, 1) == []
+
+
+def test_a_target_is_matched_against_other_peoples_targets() -> None:
+    cases = [Case(f"c{n}", f"u{n}", RetrievalQuery(text="red"), (CATALOGUE.ids[n],)) for n in range(8)]
+    cases.append(Case("c8", "u8", RetrievalQuery(exclude=frozenset({"w00"})), ("w20", "w21")))
+    found = matched(cases, CATALOGUE, 6, seed=3)
+    assert len(found) >= 9, "a draw of nothing but the own target makes none"
+    others = {item_id for example in found for item_id in example.item_ids}
+    assert others <= {target for case in cases for target in case.targets}
+    for example in found:
+        assert sum(example.labels) == 1
+        assert len(set(example.item_ids)) == len(example.item_ids) <= 6
+        assert set(example.retrieval) == {0.0}
+    last = [example for example in found if example.user_id == "u8"]
+    assert not any({"w00"} & set(example.item_ids) for example in last)
+    assert not any({"w20", "w21"} <= set(example.item_ids) for example in last)
+    assert len({example.chosen for example in found}) > 1
+    assert matched(cases, CATALOGUE, 6, seed=3) == found
 
 
 def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> None:
