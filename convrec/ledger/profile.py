@@ -54,6 +54,13 @@ def signal(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float | N
     return _SIGNALS.get(event.type)
 
 
+def standing(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+    """Feedback by time, less the retractions and what they take back."""
+    told = sorted(events, key=lambda event: event.timestamp)
+    retracted = {event.retracts for event in told if event.type is FeedbackType.RETRACTION}
+    return [e for e in told if e.type is not FeedbackType.RETRACTION and e.event_id not in retracted]
+
+
 def build_profile(user_id: str, events: Iterable[FeedbackEvent], rating_scale: tuple[float, float]) -> Profile:
     """Fold a user's feedback into a profile.
 

@@ -36,9 +36,8 @@ who has only seen gangsters).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,13 +148,17 @@ class HybridRetriever:
         found = [i for i in self._pool(signals, query, len(barred)) if self._qualifies(i, barred, musts)]
         if len(found) < k:
             found = [i for i in self._catalogue.ids if self._qualifies(i, barred, musts)]
-        candidates = self._score(found, signals, query) if found else []
-        candidates.sort(key=lambda candidate: (-candidate.score, candidate.item_id))
-        return candidates[:k]
+        parts = self._parts(found, signals, query)
+        total = _sum(parts, len(found))
+        return [
+            Candidate(found[n], float(total[n]), {name: float(part[n]) for name, part in parts.items()})
+            for n in _best(total, found, k)
+        ]
 
     def score(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[float]:
         """The scores of given items, whether or not they would be retrieved; comparable within the call."""
-        return [candidate.score for candidate in self._score(item_ids, self._signals(query), query)]
+        scores: list[float] = _sum(self._parts(item_ids, self._signals(query), query), len(item_ids)).tolist()
+        return scores
 
     def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
         """What each of the others in a history adds to an item's behaviour score (0 where unknown)."""
@@ -240,61 +243,49 @@ class HybridRetriever:
             and all(self._catalogue.satisfies(item_id, must) for must in musts)
         )
 
-    def _score(self, item_ids: Sequence[str], signals: _Signals, query: RetrievalQuery) -> list[Candidate]:
-        config = self._config
+    def _parts(self, item_ids: Sequence[str], signals: _Signals, query: RetrievalQuery) -> dict[str, Scores]:
+        """The parts of the items' scores, each times its weight; 0 where the index does not know an item."""
+        config, index = self._config, self._index
+        places = [place for place, item_id in enumerate(item_ids) if item_id in self._row]
+        rows_C = np.array([self._row[item_ids[place]] for place in places], np.int64)
+
+        def spread(scores_C: Scores) -> Scores:
+            scores = np.zeros(len(item_ids))
+            scores[places] = scores_C
+            return scores
+
         parts: dict[str, Scores] = {}
-        if len(signals.history.rows_H):
-            parts["history"] = config.history * self._combined(item_ids, signals.history)
+        if len(signals.history.rows_H) and places:
+            combined_C = index.meta.fusion.combine(index.signals.features(signals.history, rows_C))
+            # However sure of itself a history is, a request must be able to outweigh it.
+            parts["history"] = config.history * spread(combined_C / max(1.0, float(combined_C.max(initial=0.0))))
         if signals.seeds:
-            parts["seeds"] = config.seeds * self._behaviour(item_ids, signals.seeds)
+            parts["seeds"] = config.seeds * spread(self._behaviour(rows_C, signals.seeds))
+        if signals.words is not None:
+            parts["words"] = config.words * spread(signals.words.scores(rows_C))
         for name, weight, vector_D in (
             ("text", config.text, signals.text),
             ("content", config.content, signals.content),
             ("rejected", config.rejected, signals.rejected),
         ):
             if vector_D is not None:
-                parts[name] = weight * self._spread(item_ids, partial(self._cosines, vector_D))
-        if signals.words is not None:
-            parts["words"] = config.words * self._spread(item_ids, signals.words.scores)
+                parts[name] = weight * spread(self._cosines(vector_D, rows_C))
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)
         # A history without a request is judged by itself, unless it is all rejections or unknown to the index.
-        chosen = self._index.signals.popularity.counts_N[signals.history.rows_H] > 0
+        chosen = index.signals.popularity.counts_N[signals.history.rows_H] > 0
         wanted = bool((chosen & (signals.history.signals_H > 0)).any())
         if not (wanted and parts.keys() <= {"history", "rejected", "wishes"}):
-            parts["popularity"] = config.popularity * self._spread(item_ids, lambda rows: self._prior_N[rows])
-        total: Scores = sum(parts.values(), start=np.zeros(len(item_ids)))
-        return [
-            Candidate(item_id, float(total[n]), {name: float(part[n]) for name, part in parts.items()})
-            for n, item_id in enumerate(item_ids)
-        ]
+            parts["popularity"] = config.popularity * spread(self._prior_N[rows_C])
+        return parts
 
-    def _combined(self, item_ids: Sequence[str], history: Past) -> Scores:
-        """What a history says of items, by the learned combination: 0 is an average candidate, 1 the most."""
-        scores = self._spread(
-            item_ids,
-            lambda columns_C: self._index.meta.fusion.combine(self._index.signals.features(history, columns_C)),
-        )
-        # However sure of itself a history is, a request must be able to outweigh it.
-        return scores / max(1.0, float(scores.max(initial=0.0)))
-
-    def _behaviour(self, item_ids: Sequence[str], weights: Mapping[int, float]) -> Scores:
+    def _behaviour(self, rows_C: Rows, weights: Mapping[int, float]) -> Scores:
         """Exact EASE scores of items, over the largest of them by absolute value."""
         rows, weights_H = np.array(list(weights)), np.array(list(weights.values()))
-        scores = self._spread(
-            item_ids, lambda columns_C: self._index.signals.behaviour.scores(rows, weights_H, columns_C)
-        )
-        largest = float(np.abs(scores).max(initial=0.0))
-        return scores / largest if largest > 0 else scores
-
-    def _spread(self, item_ids: Sequence[str], score: Callable[[Rows], Scores]) -> Scores:
-        """The scores of items that the index knows, 0 for others."""
-        places = [place for place, item_id in enumerate(item_ids) if item_id in self._row]
-        scores = np.zeros(len(item_ids))
-        if places:
-            scores[places] = score(np.array([self._row[item_ids[place]] for place in places]))
-        return scores
+        scores_C: Scores = self._index.signals.behaviour.scores(rows, weights_H, rows_C)
+        largest = float(np.abs(scores_C).max(initial=0.0))
+        return scores_C / largest if largest > 0 else scores_C
 
     def _cosines(self, vector_D: Floats, rows_C: Rows) -> Scores:
         # Without BLAS, whose threads wait for cores that an embedder or LLM keeps busy.
@@ -304,3 +295,18 @@ class HybridRetriever:
     def _met(self, item_id: str, wishes: Sequence[Constraint]) -> float:
         met = [wish.strength for wish in wishes if self._catalogue.satisfies(item_id, wish)]
         return float(met.count("prefer") - met.count("avoid"))
+
+
+def _sum(parts: Mapping[str, Scores], items: int) -> Scores:
+    total: Scores = sum(parts.values(), start=np.zeros(items))
+    return total
+
+
+def _best(total: Scores, item_ids: Sequence[str], k: int) -> list[int]:
+    """The places of the k highest scores, best first, equal ones by item_id."""
+    if len(total) > k:
+        # Ties with the k-th are kept until the item_ids have decided.
+        places = np.flatnonzero(total >= np.partition(total, len(total) - k)[len(total) - k]).tolist()
+    else:
+        places = list(range(len(total)))
+    return sorted(places, key=lambda place: (-total[place], item_ids[place]))[:k]

@@ -19,6 +19,7 @@ from pathlib import Path
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
 from convrec.evaluation.protocols import case_at
+from convrec.ledger.profile import standing
 from convrec.progress import Progress
 from convrec.ranking.examples import Example, choice, context_of
 from convrec.retrieval.base import Embedder, Retriever
@@ -49,7 +50,7 @@ def choice_cases(
 ) -> list[Case]:
     """The last `cuts` choices of every person from a moment on, each to be predicted from what was before it."""
     by_user: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
-    for event in sorted(events, key=lambda event: event.timestamp):
+    for event in standing(events):
         by_user[event.user_id].append(event)
     cases = []
     for user_id, own in by_user.items():

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.state import replay
-from convrec.ledger.profile import build_profile
+from convrec.ledger.profile import build_profile, standing
 from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent, SessionState, TurnEvent
@@ -51,12 +51,11 @@ def feedback_examples(
         catalogue: Items that left it are passed over.
     """
     scale = catalogue.domain.rating_scale
-    retracted = {event.retracts for event in feedback if event.type is FeedbackType.RETRACTION}
     of_user: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
     on_slate: defaultdict[str, dict[str, FeedbackEvent]] = defaultdict(dict)
-    for event in sorted(feedback, key=lambda event: event.timestamp):
+    for event in standing(feedback):
         of_user[event.user_id].append(event)
-        if event.impression_id and event.item_id and event.event_id not in retracted:
+        if event.impression_id and event.item_id:
             on_slate[event.impression_id][event.item_id] = event
     examples = []
     for impression in impressions:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
-from convrec.ledger.profile import build_profile
+from convrec.ledger.profile import build_profile, standing
 from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.retrieval.hybrid import HybridRetriever
@@ -48,7 +48,7 @@ def opinion_groups(
     A group whose opinions are all alike is left out, and so is one without a history.
     """
     by_user: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
-    for event in sorted(events, key=lambda event: event.timestamp):
+    for event in standing(events):
         by_user[event.user_id].append(event)
     scale = catalogue.domain.rating_scale
     found = []

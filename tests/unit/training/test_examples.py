@@ -37,6 +37,12 @@ def test_the_last_choices_are_predicted_from_what_was_before_them() -> None:
     assert cases[1].query.exclude == {"w05", "w06", "w07"}
 
 
+def test_what_was_taken_back_is_no_choice() -> None:
+    back = FeedbackEvent("back", "a", FeedbackType.RETRACTION, 9.0, retracts="a-2")
+    cases = choice_cases([*likes("a", 5, 6, 7), back], CATALOGUE, cuts=5)
+    assert [case.targets for case in cases] == [("w06",)]
+
+
 def test_a_dislike_is_no_choice() -> None:
     events = [*likes("a", 5, 6), FeedbackEvent("x", "a", FeedbackType.DISLIKE, 9.0, "w07")]
     assert [c.targets for c in choice_cases(events, CATALOGUE, cuts=5)] == [("w06",)]
