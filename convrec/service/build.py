@@ -140,6 +140,12 @@ class Workshop:
             self.index(catalogue, progress)
         return open_index(self.settings.index_dir, self.embedder, url)
 
+    @property
+    def prompt(self) -> str:
+        """Name and hash of the ranking prompt."""
+        prompt = self.prompts.load("rank")
+        return f"{prompt.name}:{prompt.hash}"
+
     def interest(self, engine: Engine, catalogue: Catalogue) -> Interest:
         """f(u, i) by an engine."""
         return Interest(engine, self.prompts.load("rank"), catalogue)
@@ -165,12 +171,12 @@ class Workshop:
         """An adapter, loaded, and its blend; for None the base model and the blend that was fitted with it.
 
         Raises:
-            DataError: The adapter is of another model.
+            DataError: The adapter is of another model or prompt.
             EngineError: The engine cannot load it.
         """
         if active is None:
             return RankingVersion(load_blend(self.settings.blend_file))
-        await asyncio.to_thread(require_fit, active.manifest, self.model)
+        await asyncio.to_thread(require_fit, active.manifest, self.model, self.prompt)
         await engine.load_adapter(active.ref)
         return RankingVersion(active.manifest.blend, active.ref.name)
 

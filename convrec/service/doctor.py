@@ -95,7 +95,7 @@ def _adapter(workshop: Workshop) -> Check:
     active = workshop.registry.active()
     if active is None:
         return Check("adapter", None, "none is active: the base model ranks", "convrec retrain")
-    require_fit(active.manifest, workshop.model)
+    require_fit(active.manifest, workshop.model, workshop.prompt)
     blend = active.manifest.blend
     return Check(
         "adapter", True, f"{active.label}, weight {blend.w_interest:.3f}, {'; '.join(active.manifest.reasons)}"

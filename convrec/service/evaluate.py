@@ -136,7 +136,7 @@ def _system(
 
     version = workshop.registry.get(adapter) if adapter else None
     if version is not None:
-        require_fit(version.manifest, workshop.model)
+        require_fit(version.manifest, workshop.model, workshop.prompt)
 
     async def start(catalogue: Catalogue) -> Scorer:
         from convrec.service.engines import start_engine

@@ -127,6 +127,7 @@ def train_version(
             version=number,
             base_model=base_name(workshop.model),
             base_hash=base_hash(workshop.model),
+            prompt=workshop.prompt,
             accepted=verdict.accepted,
             reasons=verdict.reasons,
             blend=verdict.blend,
@@ -230,7 +231,7 @@ def _active(workshop: Workshop) -> AdapterVersion | None:
     try:
         active = workshop.registry.active()
         if active is not None:
-            require_fit(active.manifest, workshop.model)
+            require_fit(active.manifest, workshop.model, workshop.prompt)
     except ConvRecError:
         return None
     return active

@@ -68,6 +68,7 @@ def publish_adapter(
     told: Mapping[str, Any] = {
         "base_model": "fake",
         "base_hash": "0" * 64,
+        "prompt": "rank.v1:0",
         "reasons": (),
         "blend": Blend(),
         **fields,

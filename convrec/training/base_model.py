@@ -1,4 +1,4 @@
-"""Owns which base model an adapter belongs to: by name, and by the hash of weights that lie in a folder."""
+"""Owns what an adapter belongs to: its base model, by name and hash of the weights, and its prompt."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ def base_hash(model: str | Path) -> str:
     return _hash(tuple((str(file), file.stat().st_mtime_ns) for file in files)) if files else ""
 
 
-def require_fit(manifest: AdapterManifest, model: str | Path) -> None:
-    """Refuse an adapter of another model.
+def require_fit(manifest: AdapterManifest, model: str | Path, prompt: str) -> None:
+    """Refuse an adapter of another model or another prompt.
+
+    Args:
+        model: Folder or hub name of what serves.
+        prompt: Name and hash of the ranking prompt that serves.
 
     Raises:
         DataError: The message names both.
     """
+    if manifest.prompt != prompt:
+        raise DataError(
+            f"adapter {manifest.name}/{manifest.version} was trained on the prompt {manifest.prompt}, not on "
+            f"{prompt}; train one for this prompt: convrec retrain"
+        )
     name, own = base_name(model), base_hash(model)
     if manifest.base_model != name or (own and manifest.base_hash and own != manifest.base_hash):
         raise DataError(

@@ -22,6 +22,7 @@ class AdapterManifest:
         name, version: Of the adapter.
         base_model: Name of the model it was trained for.
         base_hash: sha256 (hex) of that model's weights.
+        prompt: Name and hash of the prompt it was trained on: with another one its scores mean nothing.
         accepted: Whether the gate let it pass.
         reasons: Of the verdict, in words.
         blend: Weights of retrieval and LLM, fitted on the held-out events that judged it.
@@ -35,6 +36,7 @@ class AdapterManifest:
     version: int
     base_model: str
     base_hash: str
+    prompt: str
     accepted: bool
     reasons: tuple[str, ...]
     blend: Blend
