@@ -157,7 +157,7 @@ def _judge(
     for half in (0, 1):
         learned = [n for n in range(len(examples)) if unit_T[n] % 2 != half]
         blend = _blend([examples[n] for n in learned], interests and [interests[n] for n in learned], coverage)
-        for n in np.flatnonzero(unit_T % 2 == half):
+        for n in np.flatnonzero(unit_T % 2 == half).tolist():
             example = examples[n]
             values = interests[n] if interests is not None else [None] * len(example.item_ids)
             scores = np.array([blend.score(r, f) for r, f in zip(example.retrieval, values, strict=True)])
