@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 
 
-def tiny_model(folder: Path, tokenizer_of: Path, seed: int = 0) -> Path:
-    """Write a Llama of two layers and 128 dimensions, whose heads are of a size that vLLM has kernels for.
+def tiny_model(folder: Path, tokenizer_of: Path, seed: int = 0, heads: int = 4) -> Path:
+    """Write a Llama of two layers and 64 dimensions.
 
     Args:
         folder: Made.
         tokenizer_of: A model's folder, whose tokenizer is taken.
         seed: Of its weights.
+        heads: Of attention; vLLM has kernels for 1.
 
     Returns:
         The folder, as transformers reads it.
@@ -29,13 +30,13 @@ def tiny_model(folder: Path, tokenizer_of: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(AutoTokenizer.from_pretrained(str(folder))),
-        hidden_size=128,
+        hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
+        num_attention_heads=heads,
+        num_key_value_heads=max(1, heads // 2),
         max_position_embeddings=2048,
-        initializer_range=0.15,
+        initializer_range=0.2,
     )
     LlamaForCausalLM(config).save_pretrained(str(folder))
     return folder

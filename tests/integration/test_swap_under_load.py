@@ -31,7 +31,9 @@ CLIENTS, REQUESTS, VERSIONS = 8, 300, 3
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory, demo_data_dir) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("tiny") / "tiny", demo_data_dir / "models" / "SmolLM2-135M-Instruct")
+    return tiny_model(
+        tmp_path_factory.mktemp("tiny") / "tiny", demo_data_dir / "models" / "SmolLM2-135M-Instruct", heads=1
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["transformers", "vllm"])
