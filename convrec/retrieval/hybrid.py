@@ -69,7 +69,7 @@ class HybridConfig:
     seeds: float = 1.5
     content: float = 2.5
     text: float = 5.0
-    words: float = 2.0
+    words: float = 0.25
     popularity: float = 0.5
     wish: float = 2.5
     rejected: float = 1.0
