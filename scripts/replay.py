@@ -11,6 +11,8 @@ An adapter ranks only where the gate accepted it. All arms are masked alike: nob
 import asyncio
 import json
 import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -23,14 +25,13 @@ from rich.table import Table
 
 from convrec.console import ConsoleSteps
 from convrec.engine.transformers import TransformersEngine
-from convrec.evaluation.base import Case, Task
+from convrec.evaluation.base import Case, FittedSystem, Task
 from convrec.evaluation.datasets.movielens import read_movielens_100k
 from convrec.evaluation.metrics import ndcg
-from convrec.evaluation.ours import FittedRetrieval, RetrievalSystem
+from convrec.evaluation.ours import FittedBlend, FittedRetrieval, RetrievalSystem, Scorer, Tuned
 from convrec.evaluation.protocols import time_sliced
-from convrec.evaluation.significance import estimate
+from convrec.evaluation.significance import estimate, numbered
 from convrec.prompting import load_domain
-from convrec.ranking.examples import context_of
 from convrec.retrieval.embedding import NoText
 from convrec.service.build import Workshop
 from convrec.service.retrain import RetrainConfig, train_version
@@ -78,13 +79,13 @@ def main(
         if number > 1 and (number - 1) % every == 0:
             _train(workshop, task, config, steps)
         with steps.step(f"Slice {number}"):
-            told.append(asyncio.run(_slice(workshop, task, sample, first, tasks[0])))
+            told.append(_slice(workshop, task, sample, first, tasks[0]))
     last = tasks[-1]
     _train(workshop, last, config, steps)
     refitted = RetrievalSystem(NoText()).fit(last, 0, lambda _done, _what: None)
     with steps.step("The last slice again"):
         sample = random.Random(seed).sample(last.cases, min(cases, len(last.cases)))
-        again = asyncio.run(_slice(workshop, last, sample, refitted, tasks[0]))
+        again = _slice(workshop, last, sample, refitted, tasks[0])
     told[-1] = replace(told[-1], ranks={**told[-1].ranks, "full": again.ranks["lora"]})
     first.close()
     refitted.close()
@@ -102,49 +103,51 @@ def _train(workshop: Workshop, task: Task, config: RetrainConfig, steps: Steps) 
     steps.note(f"{'accepted' if done.verdict.accepted else 'rejected'}: {'; '.join(done.verdict.reasons)}")
 
 
-async def _slice(
-    workshop: Workshop, task: Task, cases: list[Case], fitted: FittedRetrieval, frozen: Task
-) -> Ranked:
+def _slice(workshop: Workshop, task: Task, cases: list[Case], fitted: FittedRetrieval, frozen: Task) -> Ranked:
     active = workshop.registry.active()
     ranks: dict[str, list[float]] = {arm: [] for arm in ARMS[:3]}
     cut = max(event.timestamp for event in frozen.train)
-    engine = TransformersEngine(workshop.model, score_timeout_s=600.0)
-    if active is not None:
-        await engine.start()
-        await engine.load_adapter(active.ref)
-    interest = workshop.interest(engine, task.catalogue)
-    try:
+    with _blended(workshop, active, fitted, task) as blended:
         for case in cases:
             (target,) = case.targets
-            old = replace(case.query, history=tuple(h for h in case.query.history if h.timestamp <= cut))
-            found = fitted.retriever.retrieve(case.query, 100)
-            ids = [candidate.item_id for candidate in found]
-            ranks["frozen"].append(_rank([c.item_id for c in fitted.retriever.retrieve(old, 100)], target))
-            ranks["in context"].append(_rank(ids, target))
-            if active is not None and active.manifest.blend.w_interest > 0:
-                head = found[: workshop.settings.candidates]
-                context = context_of(case.unit, case.events, case.query, task.catalogue)
-                values, _ = await interest.score(context, [c.item_id for c in head], active.ref.name)
-                ids[: len(head)] = _reordered(active, [(c.item_id, c.score) for c in head], values)
-            ranks["lora"].append(_rank(ids, target))
-    finally:
-        await engine.close()
+            history = tuple(entry for entry in case.query.history if entry.timestamp <= cut)
+            old = replace(case, query=replace(case.query, history=history))
+            for arm, system, asked in (
+                ("frozen", fitted, old),
+                ("in context", fitted, case),
+                ("lora", blended, case),
+            ):
+                ranks[arm].append(_rank(system.recommend(asked, 100), target))
     return Ranked([case.unit for case in cases], ranks, active.label if active else None)
 
 
-def _reordered(active: AdapterVersion, head: list[tuple[str, float]], values: list[float]) -> list[str]:
-    blend = active.manifest.blend
-    scored = [(blend.score(score, f), item_id) for (item_id, score), f in zip(head, values, strict=True)]
-    return [item_id for _, item_id in sorted(scored, key=lambda pair: -pair[0])]
+@contextmanager
+def _blended(
+    workshop: Workshop, active: AdapterVersion | None, fitted: FittedRetrieval, task: Task
+) -> Iterator[FittedSystem]:
+    """Retrieval's candidates in the order of the active version's blend; retrieval alone where none is active."""
+    if active is None:
+        yield fitted
+        return
+    loop = asyncio.new_event_loop()
+    engine = TransformersEngine(workshop.model, score_timeout_s=600.0)
+    try:
+        loop.run_until_complete(engine.start())
+        loop.run_until_complete(engine.load_adapter(active.ref))
+        scorer = Scorer(workshop.interest(engine, task.catalogue), engine.close)
+        tuned = Tuned(active.ref.name, active.manifest.blend)
+        yield FittedBlend(fitted, loop, scorer, tuned, workshop.settings.candidates, task.catalogue)
+    finally:
+        loop.run_until_complete(engine.close())
+        loop.close()
 
 
-def _rank(ids: list[str], target: str) -> float:
-    return ids.index(target) + 1 if target in ids else float("inf")
+def _rank(ids: Sequence[str], target: str) -> float:
+    return list(ids).index(target) + 1 if target in ids else float("inf")
 
 
 def _figures(told: Ranked) -> dict[str, object]:
-    numbers = {unit: n for n, unit in enumerate(dict.fromkeys(told.units))}
-    units = np.array([numbers[unit] for unit in told.units])
+    units = numbered(told.units)
     arms = {
         arm: {
             "ndcg@10": asdict(estimate(ndcg(np.array(ranks), 10), units)),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case, Judgement, Task
@@ -16,8 +15,7 @@ from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.examples import context_of
 from convrec.ranking.interest import Interest
 from convrec.retrieval.base import Embedder
-from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
-from convrec.retrieval.index import Index, build_index, open_index
+from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, fitted_retriever
 from convrec.types import FeedbackEvent, RetrievalQuery
 
 
@@ -38,19 +36,16 @@ class RetrievalSystem:
 
     def fit(self, task: Task, seed: int, progress: Progress) -> FittedRetrieval:  # noqa: ARG002
         """Build an index in a temporary folder."""
-        folder = tempfile.TemporaryDirectory(prefix="convrec-")
-        build_index(Path(folder.name), task.catalogue, task.train, self._embedder, progress=progress)
-        index = open_index(Path(folder.name), self._embedder)
-        retriever = HybridRetriever(index, task.catalogue, self._embedder, self._config)
-        return FittedRetrieval(retriever, index, folder)
+        stack = ExitStack()
+        made = fitted_retriever(task.catalogue, task.train, self._embedder, self._config, progress)
+        return FittedRetrieval(stack.enter_context(made), stack)
 
 
 class FittedRetrieval:
     """An open index and its retriever."""
 
-    def __init__(self, retriever: HybridRetriever, index: Index, folder: tempfile.TemporaryDirectory[str]) -> None:
-        self.retriever = retriever
-        self._index, self._folder = index, folder
+    def __init__(self, retriever: HybridRetriever, stack: ExitStack) -> None:
+        self.retriever, self._stack = retriever, stack
 
     def recommend(self, case: Case, k: int) -> Sequence[str]:
         """The k best retrieved."""
@@ -62,8 +57,7 @@ class FittedRetrieval:
 
     def close(self) -> None:
         """Remove the index."""
-        self._index.close()
-        self._folder.cleanup()
+        self._stack.close()
 
 
 @dataclass(frozen=True, slots=True)

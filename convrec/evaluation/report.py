@@ -24,7 +24,7 @@ from convrec.evaluation.beyond import (
 )
 from convrec.evaluation.metrics import Values, auc, brier, calibration_error, hit, ndcg, recall, reciprocal_rank
 from convrec.evaluation.run import SystemRun
-from convrec.evaluation.significance import Difference, Estimate, estimate, paired
+from convrec.evaluation.significance import Difference, Estimate, estimate, numbered, paired
 
 _PAIRED = ("ndcg@10", "recall@10", "recall@50", "mrr@10", "auc")
 _SHOWN = {"ndcg@10": "NDCG@10", "auc": "AUC", "recall@10": "R@10", "recall@50": "R@50", "mrr@10": "MRR@10"}
@@ -215,8 +215,7 @@ def _units(run: SystemRun, metric: str) -> NDArray[np.int64]:
     """The unit of every value of a metric: per target, per case for `hit`, per user for `auc`."""
     if metric == "auc":
         return np.arange(len(run.scores))
-    number = {unit: n for n, unit in enumerate(dict.fromkeys(row["unit"] for row in run.ranks))}
-    case_Q = np.array([number[row["unit"]] for row in run.ranks], np.int64)
+    case_Q = numbered([row["unit"] for row in run.ranks])
     return case_Q if metric.startswith("hit@") else np.repeat(case_Q, [len(row["targets"]) for row in run.ranks])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ class Difference:
     high: float
     relative: float
     p: float
+
+
+def numbered(units_T: Sequence[str]) -> NDArray[np.int64]:
+    """Units as numbers from 0, in the order in which they first occur."""
+    number = {unit: n for n, unit in enumerate(dict.fromkeys(units_T))}
+    return np.array([number[unit] for unit in units_T], np.int64)
 
 
 def estimate(values_T: Values, unit_T: NDArray[np.int64] | None = None, seed: int = 0) -> Estimate:

@@ -50,7 +50,7 @@ def signal(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float | N
         rating_scale: Lowest and highest rating, lowest < highest; ratings outside are clipped to it.
     """
     if event.rating is not None:
-        return 0.5 + 0.5 * _unit(event.rating, rating_scale)
+        return 0.5 + 0.5 * unit_rating(event.rating, rating_scale)
     return _SIGNALS.get(event.type)
 
 
@@ -132,7 +132,8 @@ def beliefs(profile: Profile, items: Mapping[str, Item], facets: Sequence[Facet]
     return tuple(found[:_BELIEFS])
 
 
-def _unit(rating: float, rating_scale: tuple[float, float]) -> float:
+def unit_rating(rating: float, rating_scale: tuple[float, float]) -> float:
+    """A rating's place on its scale, in [0, 1]; outside it is clipped."""
     lowest, highest = rating_scale
     return min(max((rating - lowest) / (highest - lowest), 0.0), 1.0)
 
@@ -144,7 +145,7 @@ def _telling(event: FeedbackEvent) -> int:
 def _opinion(event: FeedbackEvent, rating_scale: tuple[float, float]) -> int:
     """1 liked, -1 disliked, 0 neither."""
     if event.rating is not None:
-        unit = _unit(event.rating, rating_scale)
+        unit = unit_rating(event.rating, rating_scale)
         return int(unit >= 0.75) - int(unit <= 0.25)
     value = _SIGNALS[event.type]
     return int(value == 1) - int(value == -1)

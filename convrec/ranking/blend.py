@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from convrec.durable import replace_text
 from convrec.errors import DataError
 
 _CHI2_95_ONE_SIDED = 2.706
@@ -116,12 +116,7 @@ def fit_blend(examples: Sequence[BlendExample], coverage: float) -> Blend:
 def save_blend(blend: Blend, file: Path) -> None:
     """Write a blend so that a reader sees the old one or the new one, never half."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    staging = file.with_suffix(".staging")
-    with staging.open("w") as stream:
-        json.dump(asdict(blend), stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
-    staging.replace(file)
+    replace_text(file, json.dumps(asdict(blend), indent=2))
 
 
 def load_blend(file: Path) -> Blend:

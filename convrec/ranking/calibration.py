@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
 from convrec.data.interactions import Histories, leave_last_out
@@ -23,8 +21,7 @@ from convrec.ranking.blend import Blend, BlendExample, fit_blend
 from convrec.ranking.examples import Example, choice
 from convrec.ranking.interest import Interest
 from convrec.retrieval.embedding import NoText
-from convrec.retrieval.hybrid import HybridRetriever
-from convrec.retrieval.index import build_index, open_index
+from convrec.retrieval.hybrid import fitted_retriever
 from convrec.types import FeedbackEvent, RetrievalQuery, SessionState
 
 
@@ -51,14 +48,12 @@ async def calibrate(
     interest: Interest,
     config: CalibrationConfig,
     progress: Progress,
-    adapter: str | None = None,
 ) -> Blend:
-    """Fit the blend on the last event of sampled users.
+    """Fit the blend of the base model on the last event of sampled users.
 
     Args:
         events: All feedback.
         progress: Called with a fraction in [0, 1] and what was done.
-        adapter: The adapter version that scores; None is the base model.
 
     Returns:
         The fitted blend; not fitted (retrieval alone) where no event can be held out or none is covered.
@@ -71,33 +66,34 @@ async def calibrate(
         return Blend()
     users = random.Random(config.seed).sample(sorted(held), min(config.users, len(held)))
     covered = await asyncio.to_thread(_replay, train, held, users, catalogue, config.candidates)
-    return await fit_on(covered[: config.examples], len(covered) / len(users), interest, progress, adapter)
+    sample = covered[: config.examples]
+    interests = []
+    for done, example in enumerate(sample, start=1):
+        values, _ = await interest.score(example.context, example.item_ids)
+        interests.append(values)
+        progress(done / len(sample), f"{done} of {len(sample)} held-out events")
+    return blend_of(sample, interests, len(covered) / len(users))
 
 
-async def fit_on(
-    examples: Sequence[Example],
-    coverage: float,
-    interest: Interest,
-    progress: Progress,
-    adapter: str | None = None,
-) -> Blend:
-    """Fit the blend on examples that neither retriever nor adapter has seen.
+def blend_of(examples: Sequence[Example], interests: Sequence[Sequence[float]], coverage: float) -> Blend:
+    """The blend of examples that neither retriever nor adapter has seen.
 
     Args:
         examples: In each, the item that was wanted most is taken as chosen.
+        interests: f of every candidate of every example.
         coverage: Share of all held-out events, in [0, 1], that retrieval offered and so became examples.
-        progress, adapter: As for `calibrate`.
 
     Returns:
         The fitted blend; not fitted where there is nothing to learn from.
     """
-    fitted = []
-    for done, example in enumerate(examples, start=1):
-        values, _ = await interest.score(example.context, example.item_ids, adapter)
-        fitted.append(BlendExample(example.retrieval, tuple(values), example.chosen))
-        progress(done / len(examples), f"{done} of {len(examples)} held-out events")
     try:
-        return fit_blend(fitted, coverage)
+        return fit_blend(
+            [
+                BlendExample(example.retrieval, tuple(values), example.chosen)
+                for example, values in zip(examples, interests, strict=True)
+            ],
+            coverage,
+        )
     except DataError:  # a young ledger
         return Blend()
 
@@ -107,23 +103,20 @@ def _replay(
 ) -> list[Example]:
     """What retrieval offers to users as they were before their last event, where it offers that event's item."""
     found = []
-    embedder = NoText()
-    with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
-        build_index(Path(folder), catalogue, [e for events in train.values() for e in events], embedder)
-        with open_index(Path(folder), embedder) as index:
-            retriever = HybridRetriever(index, catalogue, embedder)
-            for user_id in users:
-                profile = build_profile(user_id, train[user_id], catalogue.domain.rating_scale)
-                query = RetrievalQuery(history=profile.history, exclude=profile.excluded)
-                candidates, last = retriever.retrieve(query, k), held[user_id][-1]
-                example = last.item_id and choice(
-                    user_id,
-                    last.timestamp,
-                    RankingContext(profile, SessionState()),
-                    candidates,
-                    last.item_id,
-                    event_ids=(last.event_id,),
-                )
-                if example:
-                    found.append(example)
+    events = [event for own in train.values() for event in own]
+    with fitted_retriever(catalogue, events, NoText()) as retriever:
+        for user_id in users:
+            profile = build_profile(user_id, train[user_id], catalogue.domain.rating_scale)
+            query = RetrievalQuery(history=profile.history, exclude=profile.excluded)
+            candidates, last = retriever.retrieve(query, k), held[user_id][-1]
+            example = last.item_id and choice(
+                user_id,
+                last.timestamp,
+                RankingContext(profile, SessionState()),
+                candidates,
+                last.item_id,
+                event_ids=(last.event_id,),
+            )
+            if example:
+                found.append(example)
     return found

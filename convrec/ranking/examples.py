@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from convrec.data.catalogue import Catalogue
 from convrec.ledger.profile import build_profile
 from convrec.ranking.base import RankingContext
-from convrec.types import Candidate, FeedbackEvent, Mention, Polarity, Profile, RetrievalQuery, SessionState
+from convrec.types import Candidate, FeedbackEvent, Mention, Polarity, RetrievalQuery, SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def context_of(
         events: The person's feedback before that moment.
         query: Its text is the message, its seeds the items named.
     """
-    profile = build_profile(user_id, events, catalogue.domain.rating_scale) if events else Profile(user_id)
+    profile = build_profile(user_id, events, catalogue.domain.rating_scale)
     mentions = tuple(
         Mention(item_id, catalogue[item_id].title, Polarity.LIKED if weight > 0 else Polarity.DISLIKED)
         for item_id, weight in query.seeds.items()

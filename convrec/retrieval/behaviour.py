@@ -178,18 +178,15 @@ def factorise(weights_N_N: Floats, dimensions: int) -> tuple[Floats, Floats]:
 
 
 def _ridge_factors(sequences: Sequences, items: int, strength: float, dimensions: int) -> tuple[Floats, Floats]:
-    ones_E = np.ones(len(sequences.items_E), np.float32)
-    x_U_N = sparse.csr_matrix((ones_E, (sequences.user_E, sequences.items_E)), shape=(sequences.users, items))
-    _, singular_F, right_F_N = _truncated_svd(x_U_N, min(dimensions, sequences.users, items))
-    right_N_F = np.ascontiguousarray(right_F_N.T)
-    return right_N_F * (singular_F**2 / (singular_F**2 + strength)), right_N_F
-
-
-def _truncated_svd(matrix: Floats | sparse.csr_matrix, rank: int) -> tuple[Floats, Floats, Floats]:
     from sklearn.utils.extmath import randomized_svd
 
-    left, singular, right = randomized_svd(matrix, rank, n_iter=7, random_state=0)
-    return left.astype(np.float32), singular.astype(np.float32), right.astype(np.float32)
+    ones_E = np.ones(len(sequences.items_E), np.float32)
+    x_U_N = sparse.csr_matrix((ones_E, (sequences.user_E, sequences.items_E)), shape=(sequences.users, items))
+    rank = min(dimensions, sequences.users, items)
+    _, singular_F, right_F_N = randomized_svd(x_U_N, rank, n_iter=7, random_state=0)
+    shrunk_F = singular_F**2 / (singular_F**2 + strength)
+    right_N_F = np.ascontiguousarray(right_F_N.T, np.float32)
+    return right_N_F * shrunk_F.astype(np.float32), right_N_F
 
 
 def _product(vector_A: NDArray[np.floating], matrix_A_N: Floats) -> NDArray[np.float64]:

@@ -36,21 +36,25 @@ who has only seen gangsters).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import SettingsError
+from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
-from convrec.retrieval.index import Index
+from convrec.retrieval.index import Index, build_index, open_index
 from convrec.retrieval.lexical import Shared
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Past
-from convrec.types import Candidate, Constraint, RetrievalQuery
+from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
 
 Scores = NDArray[np.float64]
 
@@ -295,6 +299,26 @@ class HybridRetriever:
     def _met(self, item_id: str, wishes: Sequence[Constraint]) -> float:
         met = [wish.strength for wish in wishes if self._catalogue.satisfies(item_id, wish)]
         return float(met.count("prefer") - met.count("avoid"))
+
+
+@contextmanager
+def fitted_retriever(
+    catalogue: Catalogue,
+    events: Iterable[FeedbackEvent],
+    embedder: Embedder,
+    config: HybridConfig | None = None,
+    progress: Progress = silent,
+) -> Iterator[HybridRetriever]:
+    """A retriever over an index of its own, which is gone afterwards.
+
+    Args:
+        catalogue, events, embedder, progress: As for build_index.
+        config: As for HybridRetriever.
+    """
+    with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
+        build_index(Path(folder), catalogue, events, embedder, progress=progress)
+        with open_index(Path(folder), embedder) as index:
+            yield HybridRetriever(index, catalogue, embedder, config)
 
 
 def _sum(parts: Mapping[str, Scores], items: int) -> Scores:

@@ -15,7 +15,6 @@ not name is left over. So kill -9 at any moment leaves the old index or the new 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 import uuid
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from convrec.data.catalogue import Catalogue
+from convrec.durable import fsync, replace_text
 from convrec.errors import DataError, IndexUnavailableError
 from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
@@ -224,12 +224,8 @@ def build_index(
             shutil.rmtree(folder, ignore_errors=True)
             raise
         for path in [*folder.rglob("*"), folder]:
-            _fsync(path)
-        staging = index_dir / "CURRENT.staging"
-        staging.write_text(folder.name)
-        _fsync(staging)
-        staging.replace(index_dir / "CURRENT")
-        _fsync(index_dir)
+            fsync(path)
+        replace_text(index_dir / "CURRENT", folder.name)
         if lock.sole:
             _sweep(index_dir)
         return meta
@@ -359,11 +355,3 @@ def _sweep(index_dir: Path) -> None:
     for path in index_dir.iterdir():
         if path.is_dir() and path.name != keep:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

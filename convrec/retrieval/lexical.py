@@ -63,6 +63,8 @@ class Lexical:
 
     def shared(self, text: str) -> Shared | None:
         """What the items share of a text's words; None where that is nothing."""
+        if not text.strip():
+            return None
         found = (_weighed(_counts([text]), self._idf_W) @ self._items_W_N).tocsr()
         found.sort_indices()
         return Shared(found.indices.astype(np.int64), found.data.astype(np.float64)) if found.nnz else None

@@ -140,6 +140,10 @@ class Workshop:
             self.index(catalogue, progress)
         return open_index(self.settings.index_dir, self.embedder, url)
 
+    def require_fit(self, version: AdapterVersion) -> None:
+        """Refuse an adapter of another model or prompt; see base_model.require_fit."""
+        require_fit(version.manifest, self.model, self.prompt)
+
     @property
     def prompt(self) -> str:
         """Name and hash of the ranking prompt."""
@@ -176,7 +180,7 @@ class Workshop:
         """
         if active is None:
             return RankingVersion(load_blend(self.settings.blend_file))
-        await asyncio.to_thread(require_fit, active.manifest, self.model, self.prompt)
+        await asyncio.to_thread(self.require_fit, active)
         await engine.load_adapter(active.ref)
         return RankingVersion(active.manifest.blend, active.ref.name)
 

@@ -11,7 +11,6 @@ from convrec.errors import ConvRecError, IndexUnavailableError
 from convrec.ranking.blend import load_blend
 from convrec.retrieval.index import index_holder, index_status
 from convrec.service.build import Workshop
-from convrec.training.base_model import require_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _adapter(workshop: Workshop) -> Check:
     active = workshop.registry.active()
     if active is None:
         return Check("adapter", None, "none is active: the base model ranks", "convrec retrain")
-    require_fit(active.manifest, workshop.model, workshop.prompt)
+    workshop.require_fit(active)
     blend = active.manifest.blend
     return Check(
         "adapter", True, f"{active.label}, weight {blend.w_interest:.3f}, {'; '.join(active.manifest.reasons)}"

@@ -27,7 +27,6 @@ from convrec.retrieval.embedding import CachedEmbedder, SentenceEmbedder
 from convrec.retrieval.hybrid import HybridConfig, hybrid_config
 from convrec.service.build import Workshop
 from convrec.service.steps import Steps
-from convrec.training.base_model import require_fit
 
 DatasetName = Literal["movielens-100k", "movielens-latest-small", "redial", "files"]
 ProtocolName = Literal["leave-one-out", "llamarec", "time-sliced", "like-dislike", "conversation"]
@@ -136,7 +135,7 @@ def _system(
 
     version = workshop.registry.get(adapter) if adapter else None
     if version is not None:
-        require_fit(version.manifest, workshop.model, workshop.prompt)
+        workshop.require_fit(version)
 
     async def start(catalogue: Catalogue) -> Scorer:
         from convrec.service.engines import start_engine

@@ -32,7 +32,7 @@ from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.schedule import LastRun, write_last_run
 from convrec.service.steps import Steps
-from convrec.training.base_model import base_hash, base_name, require_fit
+from convrec.training.base_model import base_hash, base_name
 from convrec.training.gate import GateConfig, Interests, Verdict, judge
 from convrec.training.lessons import Lessons, LessonsConfig, make_lessons
 from convrec.training.manifest import AdapterManifest, check_servable
@@ -231,7 +231,7 @@ def _active(workshop: Workshop) -> AdapterVersion | None:
     try:
         active = workshop.registry.active()
         if active is not None:
-            require_fit(active.manifest, workshop.model, workshop.prompt)
+            workshop.require_fit(active)
     except ConvRecError:
         return None
     return active

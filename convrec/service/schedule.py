@@ -12,11 +12,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
+from convrec.durable import replace_text
 from convrec.errors import ConvRecError
 
 _LOOK_S = 10.0
@@ -46,9 +47,7 @@ def read_last_run(file: Path) -> LastRun | None:
 def write_last_run(run: LastRun, file: Path) -> None:
     """Note that a training began."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    staging = file.with_suffix(".staging")
-    staging.write_text(json.dumps({"position": run.position, "at": run.at}))
-    staging.replace(file)
+    replace_text(file, json.dumps(asdict(run)))
 
 
 class Schedule:

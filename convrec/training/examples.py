@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import math
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
@@ -23,8 +21,7 @@ from convrec.ledger.profile import standing
 from convrec.progress import Progress
 from convrec.ranking.examples import Example, choice, context_of
 from convrec.retrieval.base import Embedder, Retriever
-from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
-from convrec.retrieval.index import build_index, open_index
+from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, fitted_retriever
 from convrec.types import Candidate, FeedbackEvent
 
 
@@ -136,11 +133,8 @@ def cross_fitted(
     examples: list[Example] = []
     for fold in range(config.folds if dealt else 0):
         left_out = frozenset(dealt[fold :: config.folds])
-        eyes = embedder(left_out)
-        with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
-            seen = [event for event in events if event.user_id not in left_out]
-            build_index(Path(folder), catalogue, seen, eyes)
-            with open_index(Path(folder), eyes) as index:
-                examples += make(left_out, HybridRetriever(index, catalogue, eyes, weights))
+        seen = [event for event in events if event.user_id not in left_out]
+        with fitted_retriever(catalogue, seen, embedder(left_out), weights) as retriever:
+            examples += make(left_out, retriever)
         progress((fold + 1) / config.folds, "retrieving for examples")
     return examples

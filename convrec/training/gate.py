@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convrec.errors import DataError
 from convrec.evaluation.metrics import Values, calibration_error, ndcg
-from convrec.evaluation.significance import Difference, Estimate, estimate, paired
-from convrec.ranking.blend import Blend, BlendExample, fit_blend
+from convrec.evaluation.significance import Difference, Estimate, estimate, numbered, paired
+from convrec.ranking.blend import Blend
+from convrec.ranking.calibration import blend_of
 from convrec.ranking.examples import Example
 
 Interests = Sequence[Sequence[float]]
@@ -106,9 +106,9 @@ def judge(
     if len(kept) < config.least:
         return Verdict(False, (f"only {len(kept)} held-out examples; {config.least} are needed",), Blend())
     own = [examples[n] for n in kept]
-    numbers = {user: n for n, user in enumerate(dict.fromkeys(example.user_id for example in own))}
-    unit_T = np.array([numbers[example.user_id] for example in own])
-    if len(numbers) < 2:
+    unit_T = numbered([example.user_id for example in own])
+    users = int(unit_T.max()) + 1
+    if users < 2:
         return Verdict(False, ("the held-out examples are all of one user",), Blend())
     ways = {"retrieval": None, "adapter": [adapter[n] for n in kept]}
     if active is not None:
@@ -125,7 +125,7 @@ def judge(
     if more > config.crowding:
         objections.append(f"item {item_id} would be on {more:.0%} more slates of people who did not want it")
     metrics = _metrics(judged, against, unit_T)
-    metrics |= {"examples": len(own), "users": len(numbers), "coverage": coverage}
+    metrics |= {"examples": len(own), "users": users, "coverage": coverage}
     return Verdict(not objections, (*objections, *praise), _blend(own, ways["adapter"], coverage), metrics)
 
 
@@ -170,21 +170,8 @@ def _judge(
 
 
 def _blend(examples: Sequence[Example], interests: Interests | None, coverage: float) -> Blend:
-    """Of retrieval and f; of retrieval alone without f. Not fitted where there is nothing to fit on."""
-    try:
-        return fit_blend(
-            [
-                BlendExample(
-                    example.retrieval,
-                    tuple(interests[n]) if interests is not None else (0.5,) * len(example.item_ids),
-                    example.chosen,
-                )
-                for n, example in enumerate(examples)
-            ],
-            coverage,
-        )
-    except DataError:
-        return Blend()
+    """Of retrieval and f; of retrieval alone without f: an f that is the same for all says nothing."""
+    return blend_of(examples, interests or [(0.5,) * len(example.item_ids) for example in examples], coverage)
 
 
 def _crowding(adapter: Counter[str], retrieval: Counter[str], slates: int) -> tuple[str, float]:

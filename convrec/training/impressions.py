@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.state import replay
-from convrec.ledger.profile import build_profile, standing
+from convrec.ledger.profile import build_profile, standing, unit_rating
 from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent, SessionState, TurnEvent
@@ -86,8 +86,7 @@ def feedback_examples(
 def says(event: FeedbackEvent, scale: tuple[float, float]) -> tuple[float, float] | None:
     """y and weight of one event by the table; None where it says neither yes nor no."""
     if event.rating is not None:
-        low, high = scale
-        return min(max((event.rating - low) / (high - low), 0.0), 1.0), 1.0
+        return unit_rating(event.rating, scale), 1.0
     return _SAYS.get(event.type)
 
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,8 +24,7 @@ from convrec.ledger.profile import signal
 from convrec.progress import Progress
 from convrec.ranking.examples import Example
 from convrec.retrieval.embedding import NoText
-from convrec.retrieval.hybrid import HybridRetriever
-from convrec.retrieval.index import build_index, open_index
+from convrec.retrieval.hybrid import HybridRetriever, fitted_retriever
 from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
 from convrec.training.impressions import feedback_examples
 from convrec.training.objective import fit_offset
@@ -153,11 +150,8 @@ def _later(
     before = [event for event in events if event.timestamp < since]
     offers = config.offers
     cases = _some(choice_cases(events, catalogue, offers.cuts, since), 4 * most, offers.seed)
-    with tempfile.TemporaryDirectory(prefix="convrec-") as folder:
-        build_index(Path(folder), catalogue, before, NoText())
-        with open_index(Path(folder), NoText()) as index:
-            retriever = HybridRetriever(index, catalogue, NoText())
-            found = offered(cases, retriever, catalogue, offers.candidates)
+    with fitted_retriever(catalogue, before, NoText()) as retriever:
+        found = offered(cases, retriever, catalogue, offers.candidates)
     return found[:most], len(found) / max(len(cases), 1)
 
 

@@ -12,7 +12,6 @@ ACTIVE is replaced in one rename. So kill -9 at any moment leaves the old active
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from convrec.durable import fsync, replace_text
 from convrec.engine.base import AdapterRef
 from convrec.errors import DataError, NotFoundError
 from convrec.training.manifest import AdapterManifest, check_servable, read_manifest, write_manifest
@@ -122,10 +122,10 @@ class Registry:
         check_servable(staging)
         write_manifest(manifest, staging)
         for file in [*staging.iterdir(), staging]:
-            _fsync(file)
+            fsync(file)
         target = staging.with_name(str(manifest.version))
         staging.rename(target)
-        _fsync(target.parent)
+        fsync(target.parent)
         return AdapterVersion(target, manifest)
 
     def promote(self, label: str) -> AdapterVersion:
@@ -205,7 +205,7 @@ class Registry:
             raise DataError(f"{file} is damaged ({error}); run: convrec adapters promote NAME/VERSION") from error
 
     def _point(self, labels: list[str]) -> None:
-        _replace(self.root / "ACTIVE", json.dumps(labels))
+        replace_text(self.root / "ACTIVE", json.dumps(labels))
 
     def _next(self, name: str) -> int:
         folder = self.root / name
@@ -214,7 +214,7 @@ class Registry:
         given = int(last.read_text()) if last.is_file() else 0
         there = [int(path.name.partition(".")[0]) for path in folder.iterdir() if path.name[0].isdigit()]
         number = max([given, *there]) + 1
-        _replace(last, str(number))
+        replace_text(last, str(number))
         return number
 
     @contextmanager
@@ -225,19 +225,3 @@ class Registry:
                 yield
         except Timeout as error:
             raise DataError(f"another process holds {self.root}; try again when it is done") from error
-
-
-def _replace(file: Path, text: str) -> None:
-    staging = file.with_name(f"{file.name}.staging")
-    staging.write_text(text, encoding="utf-8")
-    _fsync(staging)
-    staging.replace(file)
-    _fsync(file.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

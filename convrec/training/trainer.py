@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -65,15 +64,12 @@ class Trained:
 
     Args:
         ndcg_start, ndcg_best: Held-out NDCG over the candidates before training and of what was kept.
-        steps: Until the kept weights, and in all.
-        seconds: Of this process.
+        steps: How many were made.
     """
 
     ndcg_start: float
     ndcg_best: float
-    best_step: int
     steps: int
-    seconds: float
 
 
 def train_adapter(
@@ -108,7 +104,6 @@ def train_adapter(
         raise DataError(
             f"{len(examples)} examples to learn from and {len(held_out)} to choose by: collect more feedback first"
         )
-    started = time.monotonic()
     made = json.dumps([asdict(config), str(base), _digest(examples), _digest(held_out)], sort_keys=True)
     _own(work, made)
     tokenizer = HFTokenizer(base)
@@ -161,9 +156,7 @@ def train_adapter(
     return Trained(
         start,
         float(best if best is not None else start),
-        int(trainer.state.best_global_step or 0),
         trainer.state.global_step,
-        time.monotonic() - started,
     )
 
 

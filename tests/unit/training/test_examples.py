@@ -3,6 +3,7 @@ import pytest
 from convrec.evaluation.base import Case
 from convrec.progress import silent
 from convrec.ranking.examples import Example
+from convrec.retrieval import hybrid
 from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.testing.recommender import wine_list
@@ -87,15 +88,13 @@ def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> N
         asked.append(left_out)
         return NoText()
 
-    from convrec.training import examples
+    build = hybrid.build_index
 
-    build = examples.build_index
-
-    def spy(folder, catalogue, events, eyes):
+    def spy(folder, catalogue, events, eyes, **options):
         seen.append({event.user_id for event in events})
-        return build(folder, catalogue, events, eyes)
+        return build(folder, catalogue, events, eyes, **options)
 
-    monkeypatch.setattr(examples, "build_index", spy)
+    monkeypatch.setattr(hybrid, "build_index", spy)
     config = ExamplesConfig(candidates=20, folds=3)
     units = [case.unit for case in cases]
 

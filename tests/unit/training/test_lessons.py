@@ -5,8 +5,8 @@ import pytest
 from convrec.errors import DataError
 from convrec.progress import silent
 from convrec.ranking.examples import Example
+from convrec.retrieval import hybrid
 from convrec.testing.recommender import wine_list
-from convrec.training import lessons as made
 from convrec.training.lessons import LessonsConfig, make_lessons
 from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent, ScoredCandidate
 
@@ -50,15 +50,13 @@ def chosen_at(example: Example, events: list[FeedbackEvent]) -> float:
 def test_no_part_knows_what_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     events = drinkers()
     fitted: list[float] = []
-    for module in (made, made.cross_fitted.__globals__):
-        name = module if isinstance(module, dict) else vars(module)
-        build = name["build_index"]
+    build = hybrid.build_index
 
-        def spy(folder, catalogue, seen, embedder, build=build):
-            fitted.append(max(event.timestamp for event in seen))
-            return build(folder, catalogue, seen, embedder)
+    def spy(folder, catalogue, seen, embedder, **options):
+        fitted.append(max(event.timestamp for event in seen))
+        return build(folder, catalogue, seen, embedder, **options)
 
-        monkeypatch.setitem(name, "build_index", spy)
+    monkeypatch.setattr(hybrid, "build_index", spy)
     found = make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent)
     to_choose, to_judge = found.lineage["choose_from"], found.lineage["judge_from"]
     assert found.learn
