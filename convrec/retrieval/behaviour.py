@@ -113,7 +113,7 @@ class Behaviour:
 def fit_behaviour(sequences: Sequences, items: int, config: BehaviourConfig) -> Behaviour:
     """B from everybody's choices.
 
-    Takes O(N^3) time and 24 N^2 bytes up to `dense_items`; above, O(E F + N F^2) time and 24 N F bytes.
+    Takes O(N^3) time and about 45 N^2 bytes up to `dense_items`; above, O(E F + N F^2) time and 24 N F bytes.
 
     Args:
         sequences: Who chose what.
