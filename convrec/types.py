@@ -214,11 +214,17 @@ Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One item of a user's history with its signal in [-1, 1] (negative: rejected)."""
+    """One item of a user's history.
+
+    Args:
+        signal: How much it counts as a predictor of the next one, in [-1, 1]; negative is rejected.
+        opinion: What the user thought of it, in [0, 1]; None where they did not say.
+    """
 
     item_id: str
     signal: float
     timestamp: float
+    opinion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,12 +351,29 @@ class RetrievalQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Reception:
+    """How an item was received: what a ranker is told of it besides its attributes.
+
+    Args:
+        people: How many turned to it.
+        opinion: What they thought of it in the mean, in [0, 1]; None where nobody said.
+        near: What the person thought of those things in their history that it is most often chosen together
+            with, in [0, 1], the nearest first; only where they said.
+    """
+
+    people: int = 0
+    opinion: float | None = None
+    near: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One retrieved item: the fused score that orders it and the parts it was made of (name -> value)."""
 
     item_id: str
     score: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    reception: Reception = Reception()
 
 
 class EvidenceKind(StrEnum):

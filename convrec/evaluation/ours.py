@@ -16,7 +16,7 @@ from convrec.ranking.examples import context_of
 from convrec.ranking.interest import Interest
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, fitted_retriever
-from convrec.types import FeedbackEvent, RetrievalQuery
+from convrec.types import Candidate, FeedbackEvent, RetrievalQuery
 
 
 class RetrievalSystem:
@@ -53,7 +53,7 @@ class FittedRetrieval:
 
     def score(self, judgement: Judgement) -> Sequence[float]:
         """Retrieval scores."""
-        return self.retriever.score(judgement.query, judgement.item_ids)
+        return [found.score for found in self.retriever.assess(judgement.query, judgement.item_ids)]
 
     def close(self) -> None:
         """Remove the index."""
@@ -159,13 +159,14 @@ class FittedBlend:
         head, tail = found[: self._candidates], [candidate.item_id for candidate in found[self._candidates :]]
         if self.blend.w_interest == 0.0:
             return [candidate.item_id for candidate in head] + tail
-        values = self._ask(case.unit, case.events, case.query, [candidate.item_id for candidate in head])
+        values = self._ask(case.unit, case.events, case.query, head)
         scored = [(self.blend.score(c.score, f), c.item_id) for c, f in zip(head, values, strict=True)]
         return [item_id for _, item_id in sorted(scored, key=lambda pair: -pair[0])] + tail
 
     def score(self, judgement: Judgement) -> Sequence[float]:
         """f(u, i) alone, which is what an AUC of the LLM is about."""
-        return self._ask(judgement.unit, judgement.events, judgement.query, judgement.item_ids)
+        found = self._retrieval.retriever.assess(judgement.query, judgement.item_ids)
+        return self._ask(judgement.unit, judgement.events, judgement.query, found)
 
     def close(self) -> None:
         """Stop the engine and remove the index."""
@@ -175,10 +176,8 @@ class FittedBlend:
         self._retrieval.close()
 
     def _ask(
-        self, user_id: str, events: Sequence[FeedbackEvent], query: RetrievalQuery, item_ids: Sequence[str]
+        self, user_id: str, events: Sequence[FeedbackEvent], query: RetrievalQuery, found: Sequence[Candidate]
     ) -> list[float]:
         context = context_of(user_id, events, query, self._catalogue)
-        values, _ = self._loop.run_until_complete(
-            self._scorer.interest.score(context, list(item_ids), self._adapter)
-        )
+        values, _ = self._loop.run_until_complete(self._scorer.interest.score(context, found, self._adapter))
         return values

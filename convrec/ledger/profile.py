@@ -54,6 +54,17 @@ def signal(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float | N
     return _SIGNALS.get(event.type)
 
 
+def opinion(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float | None:
+    """What one event says its user thinks of its item, in [0, 1]; None where it does not say.
+
+    A rating's place on its scale; 1 for LIKE and PURCHASE, 0 for DISLIKE and NOT_INTERESTED.
+    """
+    if event.rating is not None:
+        return unit_rating(event.rating, rating_scale)
+    value = _SIGNALS.get(event.type, 0.0)
+    return max(value, 0.0) if abs(value) == 1.0 else None
+
+
 def standing(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
     """Feedback by time, less the retractions and what they take back."""
     told = sorted(events, key=lambda event: event.timestamp)
@@ -88,16 +99,16 @@ def build_profile(user_id: str, events: Iterable[FeedbackEvent], rating_scale: t
                 # Deleted first so that the dictionary keeps the order of the standing events.
                 standing.pop(event.item_id, None)
                 standing[event.item_id] = event
-    opinions = {item_id: _opinion(event, rating_scale) for item_id, event in reversed(standing.items())}
+    verdicts = {item_id: _verdict(event, rating_scale) for item_id, event in reversed(standing.items())}
     return Profile(
         user_id=user_id,
         history=tuple(
-            HistoryEntry(item_id, value, event.timestamp)
+            HistoryEntry(item_id, value, event.timestamp, opinion(event, rating_scale))
             for item_id, event in standing.items()
             if (value := signal(event, rating_scale)) is not None
         ),
-        liked=tuple(item_id for item_id, opinion in opinions.items() if opinion > 0),
-        disliked=tuple(item_id for item_id, opinion in opinions.items() if opinion < 0),
+        liked=tuple(item_id for item_id, verdict in verdicts.items() if verdict > 0),
+        disliked=tuple(item_id for item_id, verdict in verdicts.items() if verdict < 0),
         excluded=frozenset(i for i, event in standing.items() if event.type is not FeedbackType.CLICK),
         comments=tuple(reversed(comments)),
     )
@@ -142,13 +153,10 @@ def _telling(event: FeedbackEvent) -> int:
     return _TELLING.get(event.type, _OPINION)
 
 
-def _opinion(event: FeedbackEvent, rating_scale: tuple[float, float]) -> int:
+def _verdict(event: FeedbackEvent, rating_scale: tuple[float, float]) -> int:
     """1 liked, -1 disliked, 0 neither."""
-    if event.rating is not None:
-        unit = unit_rating(event.rating, rating_scale)
-        return int(unit >= 0.75) - int(unit <= 0.25)
-    value = _SIGNALS[event.type]
-    return int(value == 1) - int(value == -1)
+    thought = opinion(event, rating_scale)
+    return 0 if thought is None else int(thought >= 0.75) - int(thought <= 0.25)
 
 
 def _set_beliefs(facet: str, liked: Sequence[Item], disliked: Sequence[Item]) -> list[Belief]:

@@ -69,7 +69,7 @@ async def calibrate(
     sample = covered[: config.examples]
     interests = []
     for done, example in enumerate(sample, start=1):
-        values, _ = await interest.score(example.context, example.item_ids)
+        values, _ = await interest.score(example.context, example.candidates)
         interests.append(values)
         progress(done / len(sample), f"{done} of {len(sample)} held-out events")
     return blend_of(sample, interests, len(covered) / len(users))

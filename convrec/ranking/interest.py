@@ -15,8 +15,9 @@ from convrec.engine.base import Engine, Labels, Message, Tokenizer
 from convrec.errors import PromptError
 from convrec.prompting import Prompt
 from convrec.ranking.base import RankingContext
-from convrec.types import Constraint, Polarity
+from convrec.types import Candidate, Constraint, Polarity
 
+_OPINIONS = ("awful", "poor", "okay", "good", "great")
 _ITEM_MARK = "\x1f"
 """Stands for the item while the chat template is rendered; a control character that no escaped text contains."""
 
@@ -61,21 +62,21 @@ class Interest:
         self._prompts = InterestPrompts(prompt, catalogue, config)
 
     async def score(
-        self, context: RankingContext, item_ids: Sequence[str], adapter: str | None = None
+        self, context: RankingContext, candidates: Sequence[Candidate], adapter: str | None = None
     ) -> tuple[list[float], str]:
-        """f for every item, in [0, 1], and the hash of the prompt that asked.
+        """f for every candidate, in [0, 1], and the hash of the prompt that asked.
 
         Raises:
             EngineError: The engine could not score.
             PromptError: A label is not a single token of the engine's model.
         """
-        prompt = self.prompt(context, item_ids)
+        prompt = self.prompt(context, candidates)
         values = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, adapter)
         return values, prompt.prompt_hash
 
-    def prompt(self, context: RankingContext, item_ids: Sequence[str]) -> InterestPrompt:
-        """The token ids that ask about each item for a context."""
-        return self._prompts.make(self._engine.tokenizer, context, item_ids)
+    def prompt(self, context: RankingContext, candidates: Sequence[Candidate]) -> InterestPrompt:
+        """The token ids that ask about each candidate for a context."""
+        return self._prompts.make(self._engine.tokenizer, context, candidates)
 
 
 class InterestPrompts:
@@ -92,8 +93,10 @@ class InterestPrompts:
         self._catalogue = catalogue
         self._config = config or InterestConfig()
 
-    def make(self, tokenizer: Tokenizer, context: RankingContext, item_ids: Sequence[str]) -> InterestPrompt:
-        """The token ids that ask about each item for a context.
+    def make(
+        self, tokenizer: Tokenizer, context: RankingContext, candidates: Sequence[Candidate]
+    ) -> InterestPrompt:
+        """The token ids that ask about each candidate for a context.
 
         Raises:
             PromptError: A label is not a single token of the tokenizer.
@@ -106,7 +109,7 @@ class InterestPrompts:
         )
         before, _, after = rendered.partition(_ITEM_MARK)
         prefix = tokenizer.encode(before)
-        segments = [tokenizer.encode(self._item(item_id, tokenizer) + after) for item_id in item_ids]
+        segments = [tokenizer.encode(self._item(candidate, tokenizer) + after) for candidate in candidates]
         digest = sha256(f"{self._prompt.hash}\n{before}".encode()).hexdigest()[:12]
         return InterestPrompt(prefix, segments, self._labels(tokenizer), f"{self._prompt.name}:{digest}")
 
@@ -116,13 +119,17 @@ class InterestPrompts:
         liked = [*named[Polarity.LIKED], *profile.liked]
         disliked = [*named[Polarity.DISLIKED], *profile.disliked]
         shown = set(liked[: config.named]) | set(disliked[: config.named])
-        recent = [h.item_id for h in reversed(profile.history) if h.signal > 0 and h.item_id not in shown]
+        recent = [
+            (self._describe(entry.item_id, tokenizer), opinion_word(entry.opinion))
+            for entry in reversed(profile.history)
+            if entry.signal > 0 and entry.item_id not in shown and entry.item_id in self._catalogue
+        ]
         return self._prompt.render(
             "user",
             domain=self._catalogue.domain,
             liked=self._lines(liked[: config.named], tokenizer),
             disliked=self._lines(disliked[: config.named], tokenizer),
-            recent=self._lines(recent[: config.history], tokenizer),
+            recent=recent[: config.history],
             wishes=[tokenizer.escape(wish(c)) for c in state.constraints],
             message=tokenizer.escape(
                 " ".join(context.message.replace(_ITEM_MARK, " ").split())[-config.message_chars :]
@@ -132,8 +139,16 @@ class InterestPrompts:
     def _lines(self, item_ids: Sequence[str], tokenizer: Tokenizer) -> list[str]:
         return [self._describe(item_id, tokenizer) for item_id in item_ids if item_id in self._catalogue]
 
-    def _item(self, item_id: str, tokenizer: Tokenizer) -> str:
-        return self._prompt.render("item", domain=self._catalogue.domain, item=self._describe(item_id, tokenizer))
+    def _item(self, candidate: Candidate, tokenizer: Tokenizer) -> str:
+        reception = candidate.reception
+        return self._prompt.render(
+            "item",
+            domain=self._catalogue.domain,
+            item=self._describe(candidate.item_id, tokenizer),
+            people=reception.people,
+            opinion=reception.opinion,
+            near=[opinion_word(opinion) for opinion in reception.near],
+        )
 
     def _describe(self, item_id: str, tokenizer: Tokenizer) -> str:
         described = self._catalogue.describe(self._catalogue[item_id])
@@ -150,6 +165,13 @@ class InterestPrompts:
                 )
             ids[name] = tokens[0]
         return Labels(yes=ids["yes"], no=ids["no"])
+
+
+def opinion_word(opinion: float | None) -> str:
+    """What somebody thought of a thing, R in [0, 1], in one word; "" where they did not say."""
+    if opinion is None:
+        return ""
+    return _OPINIONS[min(int(opinion * len(_OPINIONS)), len(_OPINIONS) - 1)]
 
 
 def wish(constraint: Constraint) -> str:

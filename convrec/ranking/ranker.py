@@ -52,8 +52,7 @@ class BlendRanker:
         prompt_hash, reason = "", ""
         try:
             async with asyncio.timeout(self._timeout_s):
-                ids = [c.item_id for c in candidates]
-                values, prompt_hash = await self._interest.score(context, ids, version.adapter)
+                values, prompt_hash = await self._interest.score(context, candidates, version.adapter)
         except (EngineError, NotFoundError, TimeoutError) as error:
             values = [None] * len(candidates)
             reason = str(error) or f"the language model did not answer within {self._timeout_s:g} s"

@@ -54,7 +54,7 @@ from convrec.retrieval.lexical import Shared
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Past
-from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
+from convrec.types import Candidate, Constraint, FeedbackEvent, HistoryEntry, Reception, RetrievalQuery
 
 Scores = NDArray[np.float64]
 
@@ -65,10 +65,12 @@ class HybridConfig:
 
     Args:
         pool: How many candidates each source offers before they are re-scored.
+        near: At most so many things of the history count as near to an item.
         history, seeds, content, text, words, popularity, wish, rejected: Weights of the parts of the score.
     """
 
     pool: int = 300
+    near: int = 5
     history: float = 0.75
     seeds: float = 1.5
     content: float = 2.5
@@ -153,16 +155,17 @@ class HybridRetriever:
         if len(found) < k:
             found = [i for i in self._catalogue.ids if self._qualifies(i, barred, musts)]
         parts = self._parts(found, signals, query)
-        total = _sum(parts, len(found))
-        return [
-            Candidate(found[n], float(total[n]), {name: float(part[n]) for name, part in parts.items()})
-            for n in _best(total, found, k)
-        ]
+        best = _best(_sum(parts, len(found)), found, k)
+        return self._candidates(
+            [found[n] for n in best], {name: part[best] for name, part in parts.items()}, query
+        )
 
-    def score(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[float]:
-        """The scores of given items, whether or not they would be retrieved; comparable within the call."""
-        scores: list[float] = _sum(self._parts(item_ids, self._signals(query), query), len(item_ids)).tolist()
-        return scores
+    def assess(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[Candidate]:
+        """Given items as candidates, in their order, whether or not they would be retrieved.
+
+        Their scores are comparable within the call.
+        """
+        return self._candidates(item_ids, self._parts(item_ids, self._signals(query), query), query)
 
     def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
         """What each of the others in a history adds to an item's behaviour score (0 where unknown)."""
@@ -172,6 +175,33 @@ class HybridRetriever:
         found = np.zeros(len(others))
         found[list(known)] = self._index.signals.behaviour.added(np.array(list(known.values()), np.int64), row)
         return [float(weight) for weight in found]
+
+    def _candidates(
+        self, item_ids: Sequence[str], parts: Mapping[str, Scores], query: RetrievalQuery
+    ) -> list[Candidate]:
+        total = _sum(parts, len(item_ids))
+        known = [entry for entry in query.history if entry.opinion is not None and entry.item_id in self._row]
+        return [
+            Candidate(
+                item_id,
+                float(total[n]),
+                {name: float(part[n]) for name, part in parts.items()},
+                self._reception(item_id, known),
+            )
+            for n, item_id in enumerate(item_ids)
+        ]
+
+    def _reception(self, item_id: str, opinions: Sequence[HistoryEntry]) -> Reception:
+        if (row := self._row.get(item_id)) is None:
+            return Reception()
+        rows_H = np.array([self._row[entry.item_id] for entry in opinions], np.int64)
+        near_H = self._index.signals.behaviour.added(rows_H, row) if opinions else np.zeros(0)
+        nearest = [n for n in np.argsort(-near_H, kind="stable")[: self._config.near] if near_H[n] > 0]
+        return Reception(
+            int(self._index.signals.popularity.counts_N[row]),
+            self._index.esteem.of(row),
+            tuple(opinions[n].opinion or 0.0 for n in nearest),
+        )
 
     def _signals(self, query: RetrievalQuery) -> _Signals:
         seeds = self._rows(query.seeds)

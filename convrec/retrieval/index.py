@@ -4,6 +4,7 @@
                .lock, holder.json         who holds the index (see lock.py)
                <generation>/ chroma/      text and behaviour vectors
                              words.npz    the items' words (lexical.py)
+                             esteem.npz   what people thought of them (esteem.py)
                              signals/     what behaviour says (signal_files.py)
                              meta.json    what it was built from; item_ids.json, probe.npy
                              checksums.json  of the others
@@ -34,12 +35,13 @@ from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.behaviour import BehaviourConfig
 from convrec.retrieval.chroma import ChromaStore
+from convrec.retrieval.esteem import Esteem, fit_esteem, load_esteem
 from convrec.retrieval.fusion import Fusion, FusionConfig, fit_fusion
 from convrec.retrieval.lexical import Lexical, fit_lexical, load_lexical
 from convrec.retrieval.lock import Holder as Holder
 from convrec.retrieval.lock import IndexLock
 from convrec.retrieval.lock import index_holder as index_holder
-from convrec.retrieval.sequences import Sequences, read_sequences
+from convrec.retrieval.sequences import Sequences, read_histories, sequences_of
 from convrec.retrieval.signal_files import load_signals, save_signals
 from convrec.retrieval.signals import Signals, fit_signals
 from convrec.retrieval.transitions import TransitionConfig
@@ -86,6 +88,7 @@ class Index:
         item_ids: N; a position is the row of the arrays.
         signals: What behaviour says; the right factors are the vectors of `behaviour`.
         lexical: The items' words.
+        esteem: What people thought of the items.
         store: The vectors.
         text_N_D: Those of `text`, read once: Chroma takes 20 ms to give those of 1,000 candidates.
     """
@@ -98,6 +101,7 @@ class Index:
         self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
         self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
         self.lexical: Lexical = load_lexical(self._folder)
+        self.esteem: Esteem = load_esteem(self._folder)
         probe_D: Floats = np.load(self._folder / "probe.npy")
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
@@ -250,7 +254,8 @@ def _build(
         descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
         text_N_D = _embed(embedder, descriptions, lambda done: progress(0.5 * done, "embedding descriptions"))
     row = {item_id: idx for idx, item_id in enumerate(ids)}
-    sequences = read_sequences(events, row, catalogue.domain.rating_scale)
+    histories = read_histories(events, catalogue.domain.rating_scale)
+    sequences = sequences_of(histories, row)
     fusion = _learn(sequences, len(ids), config, lambda done, what: progress(0.5 + 0.2 * done, what))
     progress(0.7, "fitting behaviour")
     signals = fit_signals(sequences, len(ids), config, TransitionConfig())
@@ -263,6 +268,7 @@ def _build(
         store.close()
     save_signals(signals, folder / "signals")
     fit_lexical(catalogue.values()).save(folder)
+    fit_esteem(histories, row, len(ids)).save(folder)
     np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
     (folder / "item_ids.json").write_text(json.dumps(ids))
     meta = IndexMeta(

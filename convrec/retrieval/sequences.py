@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convrec.ledger.profile import build_profile
-from convrec.types import FeedbackEvent
+from convrec.types import FeedbackEvent, HistoryEntry
 
 Rows = NDArray[np.int64]
 
@@ -59,22 +59,30 @@ class Sequences:
         )
 
 
-def read_sequences(
-    events: Iterable[FeedbackEvent], row: Mapping[str, int], rating_scale: tuple[float, float]
-) -> Sequences:
-    """The choices in feedback: what stands of it (see build_profile), less what was rejected.
+def read_histories(
+    events: Iterable[FeedbackEvent], rating_scale: tuple[float, float]
+) -> list[tuple[HistoryEntry, ...]]:
+    """The history of every user: what stands of their feedback (see build_profile).
 
     Args:
         events: Of all users; equal timestamps keep the order given.
-        row: item_id -> item_idx; other items are passed over.
         rating_scale: Of the ratings.
     """
     by_user: dict[str, list[FeedbackEvent]] = {}
     for event in events:
         by_user.setdefault(event.user_id, []).append(event)
+    return [build_profile(user_id, by_user[user_id], rating_scale).history for user_id in sorted(by_user)]
+
+
+def sequences_of(histories: Iterable[Iterable[HistoryEntry]], row: Mapping[str, int]) -> Sequences:
+    """The choices in histories: all but what was rejected.
+
+    Args:
+        row: item_id -> item_idx; other items are passed over.
+    """
     starts, items, times, signals = [0], [], [], []
-    for user_id in sorted(by_user):
-        for entry in build_profile(user_id, by_user[user_id], rating_scale).history:
+    for history in histories:
+        for entry in history:
             if entry.signal > 0 and entry.item_id in row:
                 items.append(row[entry.item_id])
                 times.append(entry.timestamp)

@@ -220,7 +220,7 @@ async def _interests(
 ) -> list[list[float]]:
     values = []
     for done, example in enumerate(examples, start=1):
-        found, _ = await interest.score(example.context, example.item_ids, adapter)
+        found, _ = await interest.score(example.context, example.candidates, adapter)
         values.append(found)
         progress(done / len(examples), f"{done} of {len(examples)}")
     return values

@@ -12,7 +12,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
@@ -22,7 +22,10 @@ from convrec.progress import Progress
 from convrec.ranking.examples import Example, choice, context_of
 from convrec.retrieval.base import Embedder, Retriever
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, fitted_retriever
-from convrec.types import Candidate, FeedbackEvent
+from convrec.types import Candidate, FeedbackEvent, RetrievalQuery
+
+Make = Callable[[frozenset[str], HybridRetriever], list[Example]]
+"""Makes the examples of some people with a retriever that has not seen them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +106,37 @@ def _moment(case: Case) -> float:
     return max((event.timestamp for event in case.events), default=0.0)
 
 
+def received(examples: Iterable[Example], retriever: HybridRetriever) -> list[Example]:
+    """Examples that no retriever offered, with what one tells of their items; their retrieval scores stay."""
+    return [
+        replace(
+            example,
+            receptions=tuple(
+                candidate.reception
+                for candidate in retriever.assess(
+                    RetrievalQuery(history=example.context.profile.history), example.item_ids
+                )
+            ),
+        )
+        for example in examples
+    ]
+
+
 def cross_fitted(
     units: Iterable[str],
-    make: Callable[[frozenset[str], HybridRetriever], list[Example]],
+    makes: Sequence[Make],
     events: Sequence[FeedbackEvent],
     catalogue: Catalogue,
     embedder: Callable[[frozenset[str]], Embedder],
     weights: HybridConfig | None,
     config: ExamplesConfig,
     progress: Progress,
-) -> list[Example]:
+) -> list[list[Example]]:
     """Examples that are made, for each person, with an index that has not seen them.
 
     Args:
         units: The people (or conversations).
-        make: Makes the examples of a fold's units with such a retriever.
+        makes: Each makes examples of one kind, of a fold's units with such a retriever.
         events: What indices are built of; their user_id is the unit.
         catalogue: Its items compete.
         embedder: Gives the embedder for a fold: one that has not learned from these units.
@@ -126,15 +145,16 @@ def cross_fitted(
         progress: Called with the fraction done.
 
     Returns:
-        Fold by fold; deterministic by seed.
+        Of each kind, fold by fold; deterministic by seed.
     """
     dealt = sorted(set(units))
     random.Random(config.seed).shuffle(dealt)
-    examples: list[Example] = []
+    kinds: list[list[Example]] = [[] for _ in makes]
     for fold in range(config.folds if dealt else 0):
         left_out = frozenset(dealt[fold :: config.folds])
         seen = [event for event in events if event.user_id not in left_out]
         with fitted_retriever(catalogue, seen, embedder(left_out), weights) as retriever:
-            examples += make(left_out, retriever)
+            for examples, make in zip(kinds, makes, strict=True):
+                examples += make(left_out, retriever)
         progress((fold + 1) / config.folds, "retrieving for examples")
-    return examples
+    return kinds

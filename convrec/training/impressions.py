@@ -21,18 +21,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.state import replay
-from convrec.ledger.profile import build_profile, standing, unit_rating
+from convrec.ledger.profile import build_profile, opinion, standing
 from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent, SessionState, TurnEvent
 
-_SAYS = {
-    FeedbackType.LIKE: (1.0, 1.0),
-    FeedbackType.PURCHASE: (1.0, 1.0),
-    FeedbackType.CLICK: (1.0, 0.5),
-    FeedbackType.DISLIKE: (0.0, 1.0),
-    FeedbackType.NOT_INTERESTED: (0.0, 1.0),
-}
+_CLICKED = (1.0, 0.5)
 _SKIPPED = (0.0, 0.3)
 
 
@@ -60,7 +54,7 @@ def feedback_examples(
     examples = []
     for impression in impressions:
         got = on_slate.get(impression.event_id, {})
-        said = {item_id: opinion for item_id, event in got.items() if (opinion := says(event, scale))}
+        said = {item_id: saying for item_id, event in got.items() if (saying := says(event, scale))}
         wanted = [place for place, item_id in enumerate(impression.slate) if said.get(item_id, _SKIPPED)[0] > 0]
         for item_id in impression.slate[: max(wanted, default=0)]:
             if item_id not in got:
@@ -85,9 +79,10 @@ def feedback_examples(
 
 def says(event: FeedbackEvent, scale: tuple[float, float]) -> tuple[float, float] | None:
     """y and weight of one event by the table; None where it says neither yes nor no."""
-    if event.rating is not None:
-        return unit_rating(event.rating, scale), 1.0
-    return _SAYS.get(event.type)
+    if event.type is FeedbackType.CLICK:
+        return _CLICKED
+    thought = opinion(event, scale)
+    return None if thought is None else (thought, 1.0)
 
 
 def _context(

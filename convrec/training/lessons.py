@@ -24,15 +24,14 @@ from convrec.ledger.profile import signal
 from convrec.progress import Progress
 from convrec.ranking.examples import Example
 from convrec.retrieval.embedding import NoText
-from convrec.retrieval.hybrid import HybridRetriever, fitted_retriever
-from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, offered
+from convrec.retrieval.hybrid import fitted_retriever
+from convrec.training.examples import ExamplesConfig, Make, choice_cases, cross_fitted, offered, received
 from convrec.training.impressions import feedback_examples
 from convrec.training.objective import fit_offset
 from convrec.training.opinions import Opinions, expressed, opinion_groups
 from convrec.types import FeedbackEvent, ImpressionEvent, TurnEvent
 
 _Thing = TypeVar("_Thing")
-Source = tuple[set[str], Callable[[frozenset[str], HybridRetriever], list[Example]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,63 +110,75 @@ def make_lessons(
         config.opinions,
         offers.seed,
     )
-    replay, opinions = (
-        cross_fitted(
-            units,
-            make,
-            early,
-            catalogue,
-            lambda _: NoText(),
-            None,
-            offers,
-            lambda done, what, at=at: progress(0.3 * (at + done), what),  # type: ignore[misc]
-        )
-        for at, (units, make) in enumerate(by_source(cases, groups, catalogue, offers.candidates))
-    )
 
     def spoken(known: Sequence[FeedbackEvent], since: float, until: float) -> list[Example]:
         shown = [impression for impression in impressions if since <= impression.timestamp < until]
         return feedback_examples(shown, turns, known, catalogue)
 
-    slates = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
+    shown = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
+    replay, opinions, slates = cross_fitted(
+        {case.unit for case in cases} | {group.unit for group in groups} | {slate.user_id for slate in shown},
+        (
+            *by_source(cases, groups, catalogue, offers.candidates),
+            lambda units, eyes: received([slate for slate in shown if slate.user_id in units], eyes),
+        ),
+        early,
+        catalogue,
+        lambda _: NoText(),
+        None,
+        offers,
+        lambda done, what: progress(0.6 * done, what),
+    )
     choices = _newest(replay, config.learn_examples - len(slates), config)
     of_slates, of_choices, of_opinions = fit_offset(slates), fit_offset(choices), fit_offset(opinions)
     middle = [event for event in events if event.timestamp < to_judge]
-    choose, _ = _later(middle, to_choose, catalogue, config, config.choose_examples)
+    chosen, told, _ = _later(
+        middle, to_choose, spoken(middle, to_choose, to_judge), catalogue, config, config.choose_examples
+    )
+    choose = of_choices.on(chosen) + of_slates.on(told)
     progress(0.8, "retrieving for examples")
-    judge, coverage = _later(events, to_judge, catalogue, config, config.judge_examples)
-    choose = of_choices.on(choose) + of_slates.on(spoken(middle, to_choose, to_judge)[: config.choose_examples])
-    judge += spoken(events, to_judge, math.inf)[: config.judge_examples]
+    chosen, told, coverage = _later(
+        events, to_judge, spoken(events, to_judge, math.inf), catalogue, config, config.judge_examples
+    )
+    judge = chosen + told
     progress(1.0, "retrieving for examples")
     learn = of_slates.on(slates) + of_choices.on(choices) + of_opinions.on(opinions)
     return Lessons(learn, choose, judge, coverage, _lineage(events, learn, choose, judge, (to_choose, to_judge)))
 
 
 def _later(
-    events: Sequence[FeedbackEvent], since: float, catalogue: Catalogue, config: LessonsConfig, most: int
-) -> tuple[list[Example], float]:
-    """Examples of choices from a moment on, offered by an index of what was before it; and the share offered."""
+    events: Sequence[FeedbackEvent],
+    since: float,
+    slates: Sequence[Example],
+    catalogue: Catalogue,
+    config: LessonsConfig,
+    most: int,
+) -> tuple[list[Example], list[Example], float]:
+    """Examples of choices from a moment on, offered by an index of what was before it.
+
+    Args:
+        slates: Of the same time.
+        most: Examples of each kind.
+
+    Returns:
+        The examples of choices, those of slates, and the share of choices that was offered.
+    """
     before = [event for event in events if event.timestamp < since]
     offers = config.offers
     cases = _some(choice_cases(events, catalogue, offers.cuts, since), 4 * most, offers.seed)
     with fitted_retriever(catalogue, before, NoText()) as retriever:
         found = offered(cases, retriever, catalogue, offers.candidates)
-    return found[:most], len(found) / max(len(cases), 1)
+        told = received(slates[:most], retriever)
+    return found[:most], told, len(found) / max(len(cases), 1)
 
 
 def by_source(
     cases: Sequence[Case], groups: Sequence[Opinions], catalogue: Catalogue, candidates: int
-) -> tuple[Source, Source]:
-    """Choices and opinions, each as whose they are and how examples are made of them."""
+) -> tuple[Make, Make]:
+    """How examples are made of choices and of opinions."""
     return (
-        (
-            {case.unit for case in cases},
-            lambda units, eyes: offered((c for c in cases if c.unit in units), eyes, catalogue, candidates),
-        ),
-        (
-            {group.unit for group in groups},
-            lambda units, eyes: expressed([g for g in groups if g.unit in units], eyes),
-        ),
+        lambda units, eyes: offered((c for c in cases if c.unit in units), eyes, catalogue, candidates),
+        lambda units, eyes: expressed([g for g in groups if g.unit in units], eyes),
     )
 
 

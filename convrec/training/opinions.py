@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
-from convrec.ledger.profile import build_profile, standing
+from convrec.ledger.profile import build_profile, opinion, standing
 from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.retrieval.hybrid import HybridRetriever
-from convrec.training.impressions import says
 from convrec.types import FeedbackEvent, Profile, RetrievalQuery, SessionState
 
 
@@ -58,12 +57,12 @@ def opinion_groups(
             start = max(end - items, 1)
             profile = build_profile(user_id, own[:start], scale)
             told = {
-                event.item_id: (event, opinion[0])
+                event.item_id: (event, thought)
                 for event in own[start:end]
                 if event.item_id in catalogue
                 and event.item_id not in profile.excluded
                 and event.timestamp >= since
-                if (opinion := says(event, scale))
+                and (thought := opinion(event, scale)) is not None
             }
             labels = tuple(label for _, label in told.values())
             if profile.history and len(set(labels)) > 1:
@@ -79,17 +78,18 @@ def expressed(opinions: Sequence[Opinions], retriever: HybridRetriever) -> list[
     examples = []
     for group in opinions:
         ids = tuple(event.item_id or "" for event in group.events)
-        query = RetrievalQuery(history=group.profile.history, exclude=group.profile.excluded)
+        found = retriever.assess(RetrievalQuery(history=group.profile.history), ids)
         examples.append(
             Example(
                 group.unit,
                 group.events[0].timestamp,
                 RankingContext(group.profile, SessionState()),
                 ids,
-                tuple(retriever.score(query, ids)),
+                tuple(candidate.score for candidate in found),
                 group.labels,
                 (1.0,) * len(ids),
                 tuple(event.event_id for event in group.events),
+                receptions=tuple(candidate.reception for candidate in found),
             )
         )
     return examples

@@ -59,7 +59,8 @@ class Packs:
 
         example = self._examples[number % len(self._examples)]
         kept = self._draw(example, number)
-        prompt = self._prompts.make(self._tokenizer, example.context, [example.item_ids[n] for n in kept])
+        candidates = example.candidates
+        prompt = self._prompts.make(self._tokenizer, example.context, [candidates[n] for n in kept])
         packed = pack(prompt.prefix, prompt.segments)
         return {
             "ids": packed.ids,

@@ -52,7 +52,7 @@ async def measure_parity(
     engines = base = 0.0
     try:
         for example in examples:
-            prompt = prompts.make(served.tokenizer, example.context, example.item_ids)
+            prompt = prompts.make(served.tokenizer, example.context, example.candidates)
             here = await served.score(prompt.prefix, prompt.segments, prompt.labels, ref.name)
             there = await trained.score(prompt.prefix, prompt.segments, prompt.labels, ref.name)
             plain = await served.score(prompt.prefix, prompt.segments, prompt.labels)

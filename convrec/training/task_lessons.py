@@ -14,7 +14,7 @@ from convrec.evaluation.ours import RetrievalSystem
 from convrec.progress import Progress
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig
-from convrec.training.examples import choice_cases, cross_fitted, matched, offered
+from convrec.training.examples import choice_cases, cross_fitted, matched, offered, received
 from convrec.training.lessons import Lessons, LessonsConfig, by_source
 from convrec.training.objective import fit_offset
 from convrec.training.opinions import opinion_groups
@@ -47,18 +47,20 @@ def task_lessons(
     cases = list(task.examples) or choice_cases(learned_from, task.catalogue, config.offers.cuts)
     groups = opinion_groups(learned_from, task.catalogue, config.opinion_items, config.opinion_groups)
     groups = source.sample(groups, min(config.opinions, len(groups)))
-    learn, opinions = (
-        cross_fitted(
-            units,
-            make,
-            learned_from,
-            task.catalogue,
-            fold_embedder,
-            weights,
-            config.offers,
-            lambda done, what, at=at: progress(0.35 * (at + done), what),  # type: ignore[misc]
-        )
-        for at, (units, make) in enumerate(by_source(cases, groups, task.catalogue, config.offers.candidates))
+    drawn = matched(cases, task.catalogue, config.offers.candidates, config.offers.seed)
+    drawn = source.sample(drawn, min(config.matched, len(drawn)))
+    learn, opinions, matches = cross_fitted(
+        {case.unit for case in cases} | {group.unit for group in groups},
+        (
+            *by_source(cases, groups, task.catalogue, config.offers.candidates),
+            lambda units, eyes: received([example for example in drawn if example.user_id in units], eyes),
+        ),
+        learned_from,
+        task.catalogue,
+        fold_embedder,
+        weights,
+        config.offers,
+        lambda done, what: progress(0.7 * done, what),
     )
     fitted = RetrievalSystem(embedder, weights).fit(task, 0, lambda _done, what: progress(0.7, what))
     try:
@@ -79,8 +81,6 @@ def task_lessons(
     judge = [example for example in later if example.user_id not in choosing][: config.judge_examples]
     learn = source.sample(learn, min(len(learn), config.learn_examples))
     offset = fit_offset(learn)
-    matches = matched(cases, task.catalogue, config.offers.candidates, config.offers.seed)
-    matches = source.sample(matches, min(config.matched, len(matches)))
     learn = [example for kind in (learn, opinions, matches) for example in fit_offset(kind).on(kind)]
     choose = offset.on(choose)
     lineage = {

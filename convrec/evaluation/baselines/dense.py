@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from convrec.evaluation.base import Case, Judgement, Task
-from convrec.retrieval.sequences import Rows, Sequences, read_sequences
+from convrec.retrieval.sequences import Rows, Sequences, read_histories, sequences_of
 from convrec.types import RetrievalQuery
 
 Scores = NDArray[np.float64]
@@ -61,7 +61,7 @@ class DenseSystem:
 def choices(task: Task) -> Sequences:
     """A task's training data as sequences over the rows of its catalogue."""
     row = {item_id: idx for idx, item_id in enumerate(task.catalogue.ids)}
-    return read_sequences(task.train, row, task.catalogue.domain.rating_scale)
+    return sequences_of(read_histories(task.train, task.catalogue.domain.rating_scale), row)
 
 
 def matrix(sequences: Sequences, items: int) -> sparse.csr_matrix:

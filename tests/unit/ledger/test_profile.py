@@ -52,15 +52,21 @@ def test_history_is_oldest_first_and_opinions_latest_first() -> None:
         did("like", "c", 3), did("dislike", "b", 2), rated("a", 5, 1), rated("d", 1, 4), rated("e", 3, 5)
     )
     assert profile.history == (
-        HistoryEntry("a", 1.0, 1),
-        HistoryEntry("b", -1.0, 2),
-        HistoryEntry("c", 1.0, 3),
-        HistoryEntry("d", 0.5, 4),
-        HistoryEntry("e", 0.75, 5),
+        HistoryEntry("a", 1.0, 1, 1.0),
+        HistoryEntry("b", -1.0, 2, 0.0),
+        HistoryEntry("c", 1.0, 3, 1.0),
+        HistoryEntry("d", 0.5, 4, 0.0),
+        HistoryEntry("e", 0.75, 5, 0.5),
     )
     assert profile.liked == ("c", "a")
     assert profile.disliked == ("d", "b")
     assert profile.excluded == {"a", "b", "c", "d", "e"}
+
+
+def test_a_click_and_a_view_are_no_opinions() -> None:
+    profile = fold(did("click", "a", 1), did("seen", "b", 2))
+    assert [entry.opinion for entry in profile.history] == [None, None]
+    assert not profile.liked + profile.disliked
 
 
 @pytest.mark.parametrize(

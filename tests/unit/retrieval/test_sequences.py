@@ -1,6 +1,6 @@
 import numpy as np
 
-from convrec.retrieval.sequences import Sequences, read_sequences
+from convrec.retrieval.sequences import Sequences, read_histories, sequences_of
 from convrec.types import FeedbackEvent, FeedbackType
 
 ROW = {item_id: n for n, item_id in enumerate(("low", "clicked", "seen", "disliked", "refused", "taken back"))}
@@ -20,7 +20,7 @@ def test_only_interest_that_stands_counts_in_the_order_of_time() -> None:
         FeedbackEvent("10", "u", FeedbackType.LIKE, 3.0, "left the catalogue"),
         FeedbackEvent("11", "a", FeedbackType.LIKE, 3.0, "seen"),
     ]
-    found = read_sequences(kinds, ROW, (1.0, 5.0))
+    found = sequences_of(read_histories(kinds, (1.0, 5.0)), ROW)
     assert found.users == 2
     assert found.items_E.tolist() == [ROW["seen"], ROW["clicked"], ROW["seen"], ROW["low"]]
     assert found.user_E.tolist() == [0, 1, 1, 1]
@@ -37,6 +37,6 @@ def test_the_last_choices_go_where_enough_is_left() -> None:
 
 
 def test_nobody_chose_anything() -> None:
-    nobody = read_sequences([], ROW, (1.0, 5.0))
+    nobody = sequences_of(read_histories([], (1.0, 5.0)), ROW)
     assert (nobody.users, len(nobody.items_E)) == (0, 0)
     assert nobody.before_last(5, keep=3).users == 0

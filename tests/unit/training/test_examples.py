@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from convrec.evaluation.base import Case
@@ -7,8 +10,8 @@ from convrec.retrieval import hybrid
 from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.testing.recommender import wine_list
-from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, matched, offered
-from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
+from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, matched, offered, received
+from convrec.types import Candidate, FeedbackEvent, FeedbackType, Reception, RetrievalQuery
 
 CATALOGUE = wine_list()
 
@@ -27,8 +30,8 @@ class Fixed:
         ids = [i for i in CATALOGUE.ids[:4] if i not in query.exclude]
         return [Candidate(item_id, 1.0 - n / 10) for n, item_id in enumerate(ids)][:k]
 
-    def score(self, query: RetrievalQuery, item_ids: list[str]) -> list[float]:
-        return [0.0] * len(item_ids)
+    def assess(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[Candidate]:
+        return [Candidate(i, 0.0, reception=Reception(len(query.history), int(i[1:]) / 100)) for i in item_ids]
 
 
 def test_the_last_choices_are_predicted_from_what_was_before_them() -> None:
@@ -78,6 +81,16 @@ def test_a_target_is_matched_against_other_peoples_targets() -> None:
     assert matched(cases, CATALOGUE, 6, seed=3) == found
 
 
+def test_what_was_not_retrieved_is_told_of_and_keeps_its_scores() -> None:
+    (case,) = choice_cases(likes("a", 5, 6, 7), CATALOGUE, cuts=1)
+    (example,) = offered([replace(case, targets=("w01",))], Fixed(), CATALOGUE, 4)
+    assert example.receptions == (Reception(),) * 4
+    (told,) = received([example], Fixed())
+    assert told.receptions[:2] == (Reception(2, 0.0), Reception(2, 0.01))
+    assert told.retrieval == example.retrieval
+    assert [c.reception for c in told.candidates] == list(told.receptions)
+
+
 def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> None:
     people = [event for n in range(12) for event in likes(f"u{n}", n, n + 1, n + 2, n + 3)]
     cases = choice_cases(people, CATALOGUE, cuts=1)
@@ -101,14 +114,18 @@ def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> N
     def make(own: frozenset[str], retriever: HybridRetriever) -> list[Example]:
         return offered((case for case in cases if case.unit in own), retriever, CATALOGUE, config.candidates)
 
-    found = cross_fitted(units, make, people, CATALOGUE, embedder, None, config, silent)
+    def none(own: frozenset[str], retriever: HybridRetriever) -> list[Example]:
+        return []
+
+    found, nothing = cross_fitted(units, (make, none), people, CATALOGUE, embedder, None, config, silent)
+    assert not nothing
     everybody = {event.user_id for event in people}
     assert set.union(*map(set, asked)) == everybody
     assert [sorted(own) for own in seen] == [sorted(everybody - left) for left in asked]
     assert found
     assert all(example.item_ids[example.chosen] in case_targets(cases, example.user_id) for example in found)
-    assert cross_fitted(units, make, people, CATALOGUE, embedder, None, config, silent) == found
-    assert cross_fitted([], make, people, CATALOGUE, embedder, None, config, silent) == []
+    assert cross_fitted(units, (make,), people, CATALOGUE, embedder, None, config, silent) == [found]
+    assert cross_fitted([], (make,), people, CATALOGUE, embedder, None, config, silent) == [[]]
 
 
 def case_targets(cases: list[Case], unit: str) -> set[str]:

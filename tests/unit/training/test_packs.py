@@ -16,7 +16,7 @@ def test_a_pack_scores_each_item_as_if_it_were_alone(tiny, tokenizer, prompts, r
         for number in (0, 1, 2):
             logits, _ = label_logits(model, packed_of(collate([packs[number]])), packs.labels)
             example = rieslings[number]
-            prompt = prompts.make(tokenizer, example.context, example.item_ids)
+            prompt = prompts.make(tokenizer, example.context, example.candidates)
             for place, segment in enumerate(prompt.segments):
                 row = torch.tensor([prompt.prefix + segment])
                 last = model(input_ids=row).logits[0, -1]
@@ -31,7 +31,7 @@ def test_no_segment_sees_another(tiny, tokenizer, prompts, rieslings) -> None:
     from convrec.engine.packed import pack
 
     model = AutoModelForCausalLM.from_pretrained(str(tiny))
-    prompt = prompts.make(tokenizer, rieslings[0].context, rieslings[0].item_ids)
+    prompt = prompts.make(tokenizer, rieslings[0].context, rieslings[0].candidates)
     changed = [prompt.segments[0], *([token + 1 for token in segment] * 2 for segment in prompt.segments[1:])]
     other_prefix = [token + 1 for token in prompt.prefix]
     with torch.no_grad():
