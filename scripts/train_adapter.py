@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 
 from convrec.console import ConsoleSteps, print_verdict
-from convrec.data.interactions import leave_last_out
 from convrec.data.sources import fetch_embedder
 from convrec.evaluation.base import Task
+from convrec.evaluation.datasets.base import Dataset
 from convrec.evaluation.datasets.movielens import read_movielens_100k
 from convrec.evaluation.datasets.redial import read_redial
-from convrec.evaluation.protocols import conversation, leave_one_out, like_dislike
+from convrec.evaluation.protocols import conversation, like_dislike
 from convrec.prompting import load_domain
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.embedding import NoText, SentenceEmbedder
@@ -28,11 +28,12 @@ from convrec.service.retrain import RetrainConfig, train_version
 from convrec.service.steps import Steps
 from convrec.settings import load_settings
 from convrec.training.embedder import EmbedderConfig, train_embedder
-from convrec.training.examples import ExamplesConfig
+from convrec.training.examples import ExamplesConfig, choice_cases
 from convrec.training.lessons import LessonsConfig
 from convrec.training.objective import Objective
+from convrec.training.opinions import opinion_groups
 from convrec.training.requests import conversation_pairs
-from convrec.training.task_lessons import task_lessons
+from convrec.training.task_lessons import HeldOut, task_lessons
 from convrec.training.trainer import TrainerConfig
 from convrec.types import FeedbackEvent
 
@@ -48,8 +49,8 @@ def main(
     cuts: Annotated[int, typer.Option(help="MovieLens: latest choices of a person that become examples")] = 5,
     folds: Annotated[int, typer.Option(help="Parts that people are dealt into")] = 3,
     examples: Annotated[int, typer.Option(help="At most so many to learn from")] = 1000,
-    opinions: Annotated[int, typer.Option(help="MovieLens: groups of 12 ratings to learn from besides")] = 0,
-    matches: Annotated[int, typer.Option(help="Targets among other people's targets to learn from besides")] = 0,
+    opinions: Annotated[float, typer.Option(help="Share of the examples that are groups of 12 ratings")] = 0.4,
+    matches: Annotated[int, typer.Option(help="Of them, targets among other people's targets")] = 0,
     choose: Annotated[int, typer.Option(help="At most so many that choose the weights")] = 60,
     judge: Annotated[int, typer.Option(help="At most so many that judge them")] = 400,
     objective: Annotated[Objective, typer.Option()] = _OWN.objective,
@@ -77,25 +78,20 @@ def main(
         offers=ExamplesConfig(candidates, folds, cuts, seed),
     )
     eyes: Embedder
-    train: list[FeedbackEvent] | None = None
     if dataset == "redial":
         if path is None or embedder is None:
             raise typer.BadParameter("ReDial needs --path, where you unpacked it, and --embedder")
-        task = conversation(read_redial(path, movies), "valid")
+        task, choosing, judging = _conversations(read_redial(path, movies))
         eyes, weights = SentenceEmbedder(embedder), hybrid_config(embedder)
     else:
-        films = read_movielens_100k(path, workshop.settings.data_dir, movies)
-        task = leave_one_out(films, "valid")
-        # Before the last 20 % of everybody's ratings, which like-dislike judges by, and before the last two.
-        held = {event.event_id for own in leave_last_out(films.events, 2)[1].values() for event in own}
-        train = [event for event in like_dislike(films).train if event.event_id not in held]
+        task, choosing, judging = _choices(read_movielens_100k(path, workshop.settings.data_dir, movies))
         eyes, weights = NoText(), workshop.hybrid
 
     def blind(units: frozenset[str]) -> Embedder:
         return _without(units, task, workshop, steps) if dataset == "redial" else eyes
 
     with steps.step("Making examples") as progress:
-        lessons = task_lessons(task, eyes, blind, weights, lessons_config, progress, train)
+        lessons = task_lessons(task, choosing, judging, eyes, blind, weights, lessons_config, progress)
     config = RetrainConfig(
         name,
         lessons_config,
@@ -116,6 +112,41 @@ def main(
     done = train_version(workshop, task.catalogue, lessons, config, steps)
     print_verdict(console, done.verdict)
     console.print(f"{done.version.label if done.version else 'nothing'} was kept")
+
+
+def _choices(films: Dataset) -> tuple[Task, HeldOut, HeldOut]:
+    """Everything from the first 80 % of everybody's ratings, whose rest like-dislike and leave-one-out judge by.
+
+    Of every fifth person the last of them choose, of two more the last judge; all else is learned from.
+    """
+    early = like_dislike(films).train
+    part = {user: number % 5 for number, user in enumerate(sorted({event.user_id for event in early}))}
+    tail = LessonsConfig().opinion_items
+    by_user: dict[str, list[FeedbackEvent]] = {}
+    for event in early:
+        by_user.setdefault(event.user_id, []).append(event)
+    held = {user for user, own in by_user.items() if part[user] < 3 and len(own) >= 2 * tail}
+    train = [event for user, own in by_user.items() for event in (own[:-tail] if user in held else own)]
+    cases = [case for case in choice_cases(early, films.catalogue, tail // 3) if case.unit in held]
+    groups = [group for group in opinion_groups(early, films.catalogue, tail, 1) if group.unit in held]
+    choosing, judging = (
+        HeldOut(
+            [case for case in cases if (part[case.unit] == 0) == chooses],
+            [group for group in groups if (part[group.unit] == 0) == chooses],
+        )
+        for chooses in (True, False)
+    )
+    return Task("choices and opinions", films.catalogue, tuple(train)), choosing, judging
+
+
+def _conversations(talks: Dataset) -> tuple[Task, HeldOut, HeldOut]:
+    """Learns from four fifths of the validation part; of the rest, every fifth conversation chooses."""
+    task = conversation(talks, "valid")
+    choosers = set(sorted({case.unit for case in task.cases})[::5])
+    choosing, judging = (
+        HeldOut([case for case in task.cases if (case.unit in choosers) == chooses]) for chooses in (True, False)
+    )
+    return task, choosing, judging
 
 
 def _without(units: frozenset[str], task: Task, workshop: Workshop, steps: Steps) -> Embedder:

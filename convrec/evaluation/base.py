@@ -25,6 +25,7 @@ class Case:
             they named in conversation (first named first), `text` what they said.
         targets: item_ids that were held out, none of them excluded; each is ranked on its own in the same list.
         events: The feedback that the history was made of, oldest first; for systems that read more than signals.
+        wanted: How much each target was, in [0, 1]; () where that is not known. No metric uses it.
     """
 
     case_id: str
@@ -32,6 +33,7 @@ class Case:
     query: RetrievalQuery
     targets: tuple[str, ...]
     events: tuple[FeedbackEvent, ...] = ()
+    wanted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

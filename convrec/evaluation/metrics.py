@@ -44,6 +44,21 @@ def ndcg(ranks_T: Values, k: int) -> Values:
     return np.where(ranks_T <= k, 1.0 / np.log2(1.0 + ranks_T), 0.0)
 
 
+def graded_ndcg(scores_I: Values, gains_I: Values, k: int) -> float:
+    """The discounted gain of the first k items by score over that of the best order, ties against the better item.
+
+    Args:
+        scores_I: Of the items.
+        gains_I: How much each is wanted, >= 0, at least one of them more than 0.
+
+    Source: as for `ndcg`, which it is where one item is wanted.
+    """
+    order = np.lexsort((gains_I, -scores_I))[:k]
+    best = np.sort(gains_I)[::-1][:k]
+    discounts = 1.0 / np.log2(2.0 + np.arange(len(best)))
+    return float((gains_I[order] @ discounts) / (best @ discounts))
+
+
 def reciprocal_rank(ranks_T: Values, k: int) -> Values:
     """1 / rank where the held-out item is among the first k, else 0, per target; its mean is MRR@k."""
     return np.where(ranks_T <= k, 1.0 / ranks_T, 0.0)

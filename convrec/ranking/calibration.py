@@ -79,7 +79,7 @@ def blend_of(examples: Sequence[Example], interests: Sequence[Sequence[float]], 
     """The blend of examples that neither retriever nor adapter has seen.
 
     Args:
-        examples: In each, the item that was wanted most is taken as chosen.
+        examples: In each that retrieval offered, the item that was wanted most is taken as chosen.
         interests: f of every candidate of every example.
         coverage: Share of all held-out events, in [0, 1], that retrieval offered and so became examples.
 
@@ -91,6 +91,7 @@ def blend_of(examples: Sequence[Example], interests: Sequence[Sequence[float]], 
             [
                 BlendExample(example.retrieval, tuple(values), example.chosen)
                 for example, values in zip(examples, interests, strict=True)
+                if example.offered and max(example.labels) > 0
             ],
             coverage,
         )

@@ -26,6 +26,8 @@ class Example:
         event_ids: The events that the labels come from.
         offset: The log odds that retrieval alone gives each candidate, once they are fitted; () until then.
         receptions: How each candidate was received, by an index that has not seen the person; () without one.
+        offered: Whether retrieval offered the candidates, as in serving. Only such examples say what its score is
+            worth, and so how to blend; others say what the person makes of items, however those were come by.
     """
 
     user_id: str
@@ -38,6 +40,7 @@ class Example:
     event_ids: tuple[str, ...] = ()
     offset: tuple[float, ...] = ()
     receptions: tuple[Reception, ...] = ()
+    offered: bool = True
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -60,6 +63,7 @@ def choice(
     context: RankingContext,
     candidates: Sequence[Candidate],
     target: str,
+    wanted: float = 1.0,
     others: Iterable[str] = (),
     event_ids: tuple[str, ...] = (),
 ) -> Example | None:
@@ -68,6 +72,7 @@ def choice(
     Args:
         candidates: As offered, best first.
         target: What was chosen.
+        wanted: How much, in [0, 1].
         others: item_ids that were chosen as well and so are no counter-examples; left out.
     """
     left_out = set(others) - {target}
@@ -80,7 +85,7 @@ def choice(
         context,
         tuple(candidate.item_id for candidate in kept),
         tuple(candidate.score for candidate in kept),
-        tuple(float(candidate.item_id == target) for candidate in kept),
+        tuple(wanted if candidate.item_id == target else 0.0 for candidate in kept),
         (1.0,) * len(kept),
         event_ids,
         receptions=tuple(candidate.reception for candidate in kept),

@@ -117,7 +117,9 @@ def train_version(
         trained = train_adapter(
             workshop.model, lessons.learn, lessons.choose, prompts, work, config.trainer, progress
         )
-    steps.note(f"held-out NDCG over the candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after")
+    steps.note(
+        f"held-out NDCG over drawn candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after"
+    )
     with workshop.registry.stage(config.name) as (staging, number):
         shutil.copytree(work / "adapter", staging, dirs_exist_ok=True)
         ref = AdapterRef(f"{config.name}@{number}", staging)

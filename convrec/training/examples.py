@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
 from convrec.evaluation.protocols import case_at
-from convrec.ledger.profile import standing
+from convrec.ledger.profile import opinion, standing
 from convrec.progress import Progress
 from convrec.ranking.examples import Example, choice, context_of
 from convrec.retrieval.base import Embedder, Retriever
@@ -48,7 +48,10 @@ class ExamplesConfig:
 def choice_cases(
     events: Iterable[FeedbackEvent], catalogue: Catalogue, cuts: int, since: float = -math.inf
 ) -> list[Case]:
-    """The last `cuts` choices of every person from a moment on, each to be predicted from what was before it."""
+    """The last `cuts` choices of every person from a moment on, each to be predicted from what was before it.
+
+    It was wanted as much as its event says (ledger.profile.opinion), wholly where that does not say.
+    """
     by_user: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
     for event in standing(events):
         by_user[event.user_id].append(event)
@@ -57,7 +60,8 @@ def choice_cases(
         for cut in range(max(1, len(own) - cuts), len(own)):
             case = case_at(f"{user_id}@{cut}", user_id, own[:cut], own[cut], catalogue)
             if case is not None and own[cut].timestamp >= since:
-                cases.append(case)
+                thought = opinion(own[cut], catalogue.domain.rating_scale)
+                cases.append(replace(case, wanted=(1.0 if thought is None else thought,)))
     return cases
 
 
@@ -67,8 +71,10 @@ def offered(cases: Iterable[Case], retriever: Retriever, catalogue: Catalogue, c
     for case in cases:
         found = retriever.retrieve(case.query, candidates)
         context = context_of(case.unit, case.events, case.query, catalogue)
-        for target in case.targets:
-            example = choice(case.unit, _moment(case), context, found, target, case.targets, (case.case_id,))
+        for target, wanted in zip(case.targets, case.wanted or (1.0,) * len(case.targets), strict=True):
+            example = choice(
+                case.unit, _moment(case), context, found, target, wanted, case.targets, (case.case_id,)
+            )
             if example is not None:
                 examples.append(example)
     return examples
@@ -98,7 +104,7 @@ def matched(cases: Sequence[Case], catalogue: Catalogue, candidates: int, seed: 
             context = context_of(case.unit, case.events, case.query, catalogue)
             example = choice(case.unit, _moment(case), context, offers, target, event_ids=(case.case_id,))
             if example is not None:
-                examples.append(example)
+                examples.append(replace(example, offered=False))
     return examples
 
 

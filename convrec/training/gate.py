@@ -1,13 +1,16 @@
 """Owns whether an adapter may rank: on held-out examples, against retrieval alone and the active adapter.
 
-Each is judged under a blend that was fitted without the half of the people that it is judged on. An adapter passes
-where
+Each is judged under a blend that was fitted without the half of the people that it is judged on, on what retrieval
+offered. Two kinds of examples tell: what was offered (which of it was chosen, or liked on a slate), and opinions
+(which of the things that somebody turned to they liked better). An adapter passes where
 
-    rank      NDCG@10 over the candidates falls against neither (lower bound of the paired 95 % interval, by user,
-              above -tolerance) and rises against at least one (lower bound above 0)
-    match     the calibration error of the blend's match is not larger than retrieval's by more than a margin
-    crowding  no item comes up, uncalled for, on that many more slates than retrieval puts it on: what a few fake
-              users who push an item would do
+    rank      NDCG@10, graded by how much each item was wanted, falls in no kind against either (lower bound of
+              the paired 95 % interval, by user, above -tolerance) and rises in one against one (lower bound
+              above 0)
+    match     of what was offered, the calibration error of the blend's match is not larger than retrieval's by
+              more than a margin
+    crowding  no offered item comes up, uncalled for, on that many more slates than retrieval puts it on: what a
+              few fake users who push an item would do
 
 The checks of files and engines (weights that are numbers, the same base model, the same scores from vLLM) are made
 where those are: manifest.py, base_model.py, parity.py.
@@ -23,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convrec.evaluation.metrics import Values, calibration_error, ndcg
+from convrec.evaluation.metrics import Values, calibration_error, graded_ndcg
 from convrec.evaluation.significance import Difference, Estimate, estimate, numbered, paired
 from convrec.ranking.blend import Blend
 from convrec.ranking.calibration import blend_of
@@ -74,9 +77,9 @@ class _Judged:
     """How one way to rank did.
 
     Args:
-        ndcg_T: Of every example's chosen item.
+        ndcg_T: Graded NDCG@10 of every example.
         error: Calibration error of match.
-        shown: How many slates an item was on without being what was wanted.
+        shown: How many slates of what was offered an item was on without being what was wanted.
     """
 
     ndcg_T: Values
@@ -94,8 +97,8 @@ def judge(
     """Judge an adapter.
 
     Args:
-        examples: Held out: neither the adapter nor the retriever that made the offers has seen them. In each, the
-            item that was wanted most counts as chosen; those in which nothing was wanted are passed over.
+        examples: Held out: neither the adapter nor the retriever that made the offers has seen them. Those in
+            which nothing was wanted are passed over.
         adapter: f by the adapter.
         active: f by the active adapter; None where the base model or retrieval ranks.
         coverage: Share of held-out choices that retrieval offered.
@@ -114,17 +117,24 @@ def judge(
     if active is not None:
         ways["active"] = [active[n] for n in kept]
     judged = {name: _judge(own, interests, unit_T, coverage, config.slate) for name, interests in ways.items()}
+    offered_T = np.array([example.offered for example in own])
+    kinds = {kind: kept_T for kind, kept_T in (("offers", offered_T), ("opinions", ~offered_T)) if kept_T.any()}
     against = {
-        name: paired(judged["adapter"].ndcg_T, judged[name].ndcg_T, unit_T) for name in judged if name != "adapter"
+        f"{kind}: adapter - {name}": paired(
+            judged["adapter"].ndcg_T[kept_T], judged[name].ndcg_T[kept_T], numbered(unit_T[kept_T].tolist())
+        )
+        for kind, kept_T in kinds.items()
+        for name in judged
+        if name != "adapter"
     }
     objections, praise = _rank(against, config)
     grown = judged["adapter"].error - judged["retrieval"].error
     if grown > config.calibration:
         objections.append(f"the calibration error of match grows by {grown:.4f}")
-    item_id, more = _crowding(judged["adapter"].shown, judged["retrieval"].shown, len(own))
+    item_id, more = _crowding(judged["adapter"].shown, judged["retrieval"].shown, max(int(offered_T.sum()), 1))
     if more > config.crowding:
         objections.append(f"item {item_id} would be on {more:.0%} more slates of people who did not want it")
-    metrics = _metrics(judged, against, unit_T)
+    metrics = _metrics(judged, kinds, against, unit_T)
     metrics |= {"examples": len(own), "users": users, "coverage": coverage}
     return Verdict(not objections, (*objections, *praise), _blend(own, ways["adapter"], coverage), metrics)
 
@@ -133,7 +143,7 @@ def _rank(against: dict[str, Difference], config: GateConfig) -> tuple[list[str]
     """What differences in NDCG@10 say: objections, and the rest."""
     objections, told = [], []
     for name, d in against.items():
-        words = f"NDCG@10 less {name}: {d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
+        words = f"NDCG@10, {name}: {d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
         if d.low < -config.tolerance:
             objections.append(f"{words}: it may fall")
         else:
@@ -150,7 +160,7 @@ def _judge(
     coverage: float,
     slate: int,
 ) -> _Judged:
-    ranks = np.zeros(len(examples))
+    ndcg_T = np.zeros(len(examples))
     matches: list[float] = []
     wanted: list[bool] = []
     shown: Counter[str] = Counter()
@@ -161,12 +171,15 @@ def _judge(
             example = examples[n]
             values = interests[n] if interests is not None else [None] * len(example.item_ids)
             scores = np.array([blend.score(r, f) for r, f in zip(example.retrieval, values, strict=True)])
-            ranks[n] = (scores >= scores[example.chosen]).sum()
+            ndcg_T[n] = graded_ndcg(scores, np.array(example.labels), 10)
+            if not example.offered:
+                continue
             matches += [blend.match(score) for score in scores]
             wanted += [place == example.chosen for place in range(len(scores))]
             best = np.argsort(-scores, kind="stable")[:slate]
             shown.update(example.item_ids[place] for place in best if place != example.chosen)
-    return _Judged(ndcg(ranks, 10), calibration_error(np.array(matches), np.array(wanted)), shown)
+    error = calibration_error(np.array(matches), np.array(wanted)) if matches else 0.0
+    return _Judged(ndcg_T, error, shown)
 
 
 def _blend(examples: Sequence[Example], interests: Interests | None, coverage: float) -> Blend:
@@ -180,11 +193,18 @@ def _crowding(adapter: Counter[str], retrieval: Counter[str], slates: int) -> tu
 
 
 def _metrics(
-    judged: dict[str, _Judged], against: dict[str, Difference], unit_T: NDArray[np.int64]
+    judged: dict[str, _Judged],
+    kinds: dict[str, NDArray[np.bool_]],
+    against: dict[str, Difference],
+    unit_T: NDArray[np.int64],
 ) -> dict[str, Any]:
-    figures: dict[str, Estimate] = {name: estimate(own.ndcg_T, unit_T) for name, own in judged.items()}
+    figures: dict[str, Estimate] = {
+        f"{kind}: {name}": estimate(own.ndcg_T[kept_T], numbered(unit_T[kept_T].tolist()))
+        for kind, kept_T in kinds.items()
+        for name, own in judged.items()
+    }
     return {
         "ndcg@10": {name: asdict(figure) for name, figure in figures.items()}
-        | {f"adapter - {name}": asdict(d) for name, d in against.items()},
-        "calibration_error": {name: own.error for name, own in judged.items()},
+        | {name: asdict(d) for name, d in against.items()},
+        "calibration_error": {f"offers: {name}": own.error for name, own in judged.items()},
     }

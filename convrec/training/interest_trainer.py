@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from transformers import PrinterCallback, Trainer
 
 from convrec.engine.base import Labels
 from convrec.engine.packed import label_logits
+from convrec.evaluation.metrics import graded_ndcg
 from convrec.training.objective import Objective, example_loss
 from convrec.training.packs import packed_of
 
@@ -47,7 +47,7 @@ class InterestTrainer(Trainer):  # type: ignore[misc]
         return example_loss(score.objective, score.scale * logit_C, offset_C, inputs["label"], inputs["weight"])
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Mean NDCG of what was wanted most among an example's candidates, ties against it."""
+        """Mean graded NDCG over an example's candidates, of those in which anything was wanted."""
         import torch
 
         score = self._score
@@ -60,9 +60,10 @@ class InterestTrainer(Trainer):  # type: ignore[misc]
                 score_C = score.scale * logit_C
                 if score.objective != "bce":
                     score_C = score_C + inputs["offset"]
-                wanted = int(inputs["label"].argmax())
-                gains.append(1 / math.log2(1 + int((score_C >= score_C[wanted]).sum())))
-        metrics = {"eval_ndcg": sum(gains) / len(gains)}
+                label_C = inputs["label"].cpu().numpy()
+                if label_C.max() > 0:
+                    gains.append(graded_ndcg(score_C.double().cpu().numpy(), label_C, len(label_C)))
+        metrics = {"eval_ndcg": sum(gains) / max(len(gains), 1)}
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

@@ -41,9 +41,9 @@ class LessonsConfig:
     Args:
         choose, judge: Shares of all choices, the latest.
         learn_examples, choose_examples, judge_examples: At most so many.
-        opinions: At most so many groups of opinions to learn from besides; opinion_items in each, opinion_groups
-            of each person.
-        matched: At most so many examples of targets among other people's, where conversations were recorded.
+        opinions: Share of these that are groups of opinions, as far as there are any; opinion_items in each,
+            opinion_groups of each person.
+        matched: Of learn_examples, targets among other people's, where conversations were recorded.
         newest: Share of what is learned from that is the newest; the rest is drawn from everything before.
         offers: How examples are made of choices.
     """
@@ -53,7 +53,7 @@ class LessonsConfig:
     learn_examples: int = 600
     choose_examples: int = 60
     judge_examples: int = 200
-    opinions: int = 0
+    opinions: float = 0.4
     opinion_items: int = 12
     opinion_groups: int = 2
     matched: int = 0
@@ -105,11 +105,7 @@ def make_lessons(
     early = [event for event in events if event.timestamp < to_choose]
     offers = config.offers
     cases = _some(choice_cases(early, catalogue, offers.cuts), 4 * config.learn_examples, offers.seed)
-    groups = _some(
-        opinion_groups(early, catalogue, config.opinion_items, config.opinion_groups),
-        config.opinions,
-        offers.seed,
-    )
+    groups = _groups(early, catalogue, config, config.learn_examples)
 
     def spoken(known: Sequence[FeedbackEvent], since: float, until: float) -> list[Example]:
         shown = [impression for impression in impressions if since <= impression.timestamp < until]
@@ -129,18 +125,18 @@ def make_lessons(
         offers,
         lambda done, what: progress(0.6 * done, what),
     )
-    choices = _newest(replay, config.learn_examples - len(slates), config)
+    choices = _newest(replay, config.learn_examples - len(slates) - len(opinions), config)
     of_slates, of_choices, of_opinions = fit_offset(slates), fit_offset(choices), fit_offset(opinions)
     middle = [event for event in events if event.timestamp < to_judge]
-    chosen, told, _ = _later(
+    chosen, told, said, _ = _later(
         middle, to_choose, spoken(middle, to_choose, to_judge), catalogue, config, config.choose_examples
     )
-    choose = of_choices.on(chosen) + of_slates.on(told)
+    choose = of_choices.on(chosen) + of_slates.on(told) + of_opinions.on(said)
     progress(0.8, "retrieving for examples")
-    chosen, told, coverage = _later(
+    chosen, told, said, coverage = _later(
         events, to_judge, spoken(events, to_judge, math.inf), catalogue, config, config.judge_examples
     )
-    judge = chosen + told
+    judge = chosen + told + said
     progress(1.0, "retrieving for examples")
     learn = of_slates.on(slates) + of_choices.on(choices) + of_opinions.on(opinions)
     return Lessons(learn, choose, judge, coverage, _lineage(events, learn, choose, judge, (to_choose, to_judge)))
@@ -153,15 +149,15 @@ def _later(
     catalogue: Catalogue,
     config: LessonsConfig,
     most: int,
-) -> tuple[list[Example], list[Example], float]:
-    """Examples of choices from a moment on, offered by an index of what was before it.
+) -> tuple[list[Example], list[Example], list[Example], float]:
+    """Examples from a moment on, made with an index of what was before it.
 
     Args:
-        slates: Of the same time.
-        most: Examples of each kind.
+        slates: Of that time.
+        most: Slates, and examples of other kinds together.
 
     Returns:
-        The examples of choices, those of slates, and the share of choices that was offered.
+        The examples of choices, slates and opinions, and the share of choices that was offered.
     """
     before = [event for event in events if event.timestamp < since]
     offers = config.offers
@@ -169,7 +165,20 @@ def _later(
     with fitted_retriever(catalogue, before, NoText()) as retriever:
         found = offered(cases, retriever, catalogue, offers.candidates)
         told = received(slates[:most], retriever)
-    return found[:most], told, len(found) / max(len(cases), 1)
+        said = expressed(_groups(events, catalogue, config, most, since), retriever)
+    return found[: most - len(said)], told, said, len(found) / max(len(cases), 1)
+
+
+def _groups(
+    events: Sequence[FeedbackEvent],
+    catalogue: Catalogue,
+    config: LessonsConfig,
+    most: int,
+    since: float = -math.inf,
+) -> list[Opinions]:
+    """The opinions' share of so many examples."""
+    groups = opinion_groups(events, catalogue, config.opinion_items, config.opinion_groups, since)
+    return _some(groups, int(config.opinions * most), config.offers.seed)
 
 
 def by_source(

@@ -90,6 +90,7 @@ def expressed(opinions: Sequence[Opinions], retriever: HybridRetriever) -> list[
                 (1.0,) * len(ids),
                 tuple(event.event_id for event in group.events),
                 receptions=tuple(candidate.reception for candidate in found),
+                offered=False,
             )
         )
     return examples

@@ -8,96 +8,119 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from convrec.evaluation.base import Case, Task
-from convrec.evaluation.ours import RetrievalSystem
 from convrec.progress import Progress
+from convrec.ranking.examples import Example
 from convrec.retrieval.base import Embedder
-from convrec.retrieval.hybrid import HybridConfig
+from convrec.retrieval.hybrid import HybridConfig, fitted_retriever
 from convrec.training.examples import choice_cases, cross_fitted, matched, offered, received
 from convrec.training.lessons import Lessons, LessonsConfig, by_source
 from convrec.training.objective import fit_offset
-from convrec.training.opinions import opinion_groups
-from convrec.types import FeedbackEvent
+from convrec.training.opinions import Opinions, expressed, opinion_groups
+
+_Held = TypeVar("_Held", Case, Opinions)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What is not learned from.
+
+    Args:
+        cases: Choices, or recorded turns.
+        groups: Opinions.
+    """
+
+    cases: Sequence[Case]
+    groups: Sequence[Opinions] = ()
 
 
 def task_lessons(
     task: Task,
+    choosing: HeldOut,
+    judging: HeldOut,
     embedder: Embedder,
     fold_embedder: Callable[[frozenset[str]], Embedder],
     weights: HybridConfig | None,
     config: LessonsConfig,
     progress: Progress,
-    train: Sequence[FeedbackEvent] | None = None,
 ) -> Lessons:
     """Lessons of a task.
 
     Args:
         task: Its examples are learned from where it has any (conversations), else the last choices of its train
-            part. Its cases choose and judge, each unit one of both.
+            part; and the last opinions there.
+        choosing, judging: Of different units, and not in the train part.
         embedder: One that has learned from the task's examples at most.
         fold_embedder: One that has not learned from these units.
         weights: Of the parts of the retrieval score; the defaults when None.
-        config: How many; its shares are not used.
+        config: How many; its shares of time are not used.
         progress: Called with the fraction done.
-        train: What is learned from instead of all of the task's train part.
     """
     source = random.Random(config.offers.seed)
-    learned_from = task.train if train is None else train
-    cases = list(task.examples) or choice_cases(learned_from, task.catalogue, config.offers.cuts)
-    groups = opinion_groups(learned_from, task.catalogue, config.opinion_items, config.opinion_groups)
-    groups = source.sample(groups, min(config.opinions, len(groups)))
-    drawn = matched(cases, task.catalogue, config.offers.candidates, config.offers.seed)
+    candidates = config.offers.candidates
+    cases = list(task.examples) or choice_cases(task.train, task.catalogue, config.offers.cuts)
+    groups = opinion_groups(task.train, task.catalogue, config.opinion_items, config.opinion_groups)
+    groups = source.sample(groups, min(int(config.opinions * config.learn_examples), len(groups)))
+    drawn = matched(cases, task.catalogue, candidates, config.offers.seed)
     drawn = source.sample(drawn, min(config.matched, len(drawn)))
     learn, opinions, matches = cross_fitted(
         {case.unit for case in cases} | {group.unit for group in groups},
         (
-            *by_source(cases, groups, task.catalogue, config.offers.candidates),
+            *by_source(cases, groups, task.catalogue, candidates),
             lambda units, eyes: received([example for example in drawn if example.user_id in units], eyes),
         ),
-        learned_from,
+        task.train,
         task.catalogue,
         fold_embedder,
         weights,
         config.offers,
         lambda done, what: progress(0.7 * done, what),
     )
-    fitted = RetrievalSystem(embedder, weights).fit(task, 0, lambda _done, what: progress(0.7, what))
-    try:
-        units = sorted({case.unit for case in task.cases})
-        source.shuffle(units)
-        order = {unit: place for place, unit in enumerate(units)}
-        later = offered(
-            sorted(task.cases, key=lambda case: order[case.unit]),
-            fitted.retriever,
-            task.catalogue,
-            config.offers.candidates,
-        )
-    finally:
-        fitted.close()
-    targets = sum(len(case.targets) for case in task.cases)
-    choosing = {example.user_id for example in later[: config.choose_examples]}
-    choose = [example for example in later if example.user_id in choosing]
-    judge = [example for example in later if example.user_id not in choosing][: config.judge_examples]
-    learn = source.sample(learn, min(len(learn), config.learn_examples))
-    offset = fit_offset(learn)
-    learn = [example for kind in (learn, opinions, matches) for example in fit_offset(kind).on(kind)]
-    choose = offset.on(choose)
+    room = config.learn_examples - len(opinions) - len(matches)
+    learn = source.sample(learn, min(len(learn), room))
+    kinds = (learn, opinions, matches)
+
+    def held(out: HeldOut, most: int) -> tuple[list[Example], list[Example], float]:
+        said = expressed(_shuffled(out.groups, source)[: int(config.opinions * most)], retriever)
+        found = offered(_shuffled(out.cases, source), retriever, task.catalogue, candidates)
+        targets = sum(len(case.targets) for case in out.cases)
+        return found[: most - len(said)], said, len(found) / max(targets, 1)
+
+    with fitted_retriever(
+        task.catalogue, task.train, embedder, weights, lambda _, what: progress(0.7, what)
+    ) as retriever:
+        chosen, thought, _ = held(choosing, config.choose_examples)
+        judge, judged, coverage = held(judging, config.judge_examples)
+    progress(1.0, "retrieving for examples")
+    choose = fit_offset(learn).on(chosen) + fit_offset(opinions).on(thought)
+    learn = [example for kind in kinds for example in fit_offset(kind).on(kind)]
+    judge += judged
     lineage = {
         "task": task.name,
         "events": len(task.train),
-        "hash": _hash(cases, task),
+        "hash": _hash((*cases, *choosing.cases, *judging.cases), task),
         "learn": len(learn),
         "choose": len(choose),
         "judge": len(judge),
     }
-    return Lessons(learn, choose, judge, len(later) / targets, lineage)
+    return Lessons(learn, choose, judge, coverage, lineage)
+
+
+def _shuffled(held: Sequence[_Held], source: random.Random) -> list[_Held]:
+    """Unit by unit, in random order."""
+    units = sorted({thing.unit for thing in held})
+    source.shuffle(units)
+    order = {unit: place for place, unit in enumerate(units)}
+    return sorted(held, key=lambda thing: order[thing.unit])
 
 
 def _hash(cases: Sequence[Case], task: Task) -> str:
     digest = hashlib.sha256(task.catalogue.fingerprint.encode())
     for event in task.train:
         digest.update(event.event_id.encode() + b"\n")
-    for case in (*cases, *task.cases):
+    for case in cases:
         digest.update(f"{case.case_id} {case.targets}\n".encode())
     return digest.hexdigest()

@@ -35,7 +35,7 @@ class TrainerConfig:
         modules: Which linear layers get one.
         learning_rate, epochs, batch, warmup: Of AdamW with a warm-up over that share of the steps and a cosine
             fall; batch is examples per step.
-        room: Candidates per example and step, drawn anew in every epoch.
+        room: Candidates per example and step, drawn anew in every epoch; of the held-out ones, once.
         evaluations: How often the held-out NDCG is measured; the best is what is kept.
         patience: Evaluations without a new best after which training ends.
         seed: Of initial weights, order and draws.
@@ -63,7 +63,7 @@ class Trained:
     """What a training left.
 
     Args:
-        ndcg_start, ndcg_best: Held-out NDCG over the candidates before training and of what was kept.
+        ndcg_start, ndcg_best: Held-out NDCG over the drawn candidates before training and of what was kept.
         steps: How many were made.
     """
 
@@ -108,7 +108,7 @@ def train_adapter(
     _own(work, made)
     tokenizer = HFTokenizer(base)
     fed = Packs(examples, prompts, tokenizer, config.epochs, config.room, config.seed)
-    judged = Packs(held_out, prompts, tokenizer)
+    judged = Packs(held_out, prompts, tokenizer, room=config.room, seed=config.seed)
     steps = math.ceil(len(fed) / config.batch)
     torch.manual_seed(config.seed)
     every = max(1, steps // config.evaluations)

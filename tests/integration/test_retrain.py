@@ -92,7 +92,7 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     manifest = active.manifest
     assert active.label == "wines/1"
     assert manifest.blend.w_interest > 0
-    assert manifest.metrics["ndcg@10"]["adapter - retrieval"]["low"] > 0
+    assert manifest.metrics["ndcg@10"]["offers: adapter - retrieval"]["low"] > 0
     assert (manifest.data["events"], manifest.data["first_event"], manifest.data["last_event"]) == (
         240,
         "f0",
@@ -103,7 +103,7 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     again = run(workshop)
     assert again.version is not None
     assert again.version.label == "wines/2"
-    assert "less active" in " ".join(again.verdict.reasons)
+    assert "adapter - active" in " ".join(again.verdict.reasons)
 
 
 def lessons_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[Example], Example]) -> None:

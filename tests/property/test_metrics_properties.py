@@ -21,10 +21,19 @@ from rectools.metrics import (
     PairwiseHammingDistanceCalculator,
     Recall,
 )
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, ndcg_score, roc_auc_score
 
 from convrec.evaluation.beyond import catalogue_coverage, intra_list_diversity, novelty
-from convrec.evaluation.metrics import auc, brier, calibration_error, hit, ndcg, recall, reciprocal_rank
+from convrec.evaluation.metrics import (
+    auc,
+    brier,
+    calibration_error,
+    graded_ndcg,
+    hit,
+    ndcg,
+    recall,
+    reciprocal_rank,
+)
 
 ITEMS = 12
 rankings = st.lists(st.tuples(st.permutations(range(ITEMS)), st.integers(0, ITEMS - 1)), min_size=1, max_size=8)
@@ -172,3 +181,13 @@ def test_calibration_error_is_at_least_that_of_one_bin(pairs: list[tuple[float, 
 def test_the_brier_score_agrees_with_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
     probabilities, happened = np.array([p for p, _ in pairs]), np.array([b for _, b in pairs])
     assert brier(probabilities, happened) == pytest.approx(brier_score_loss(happened, probabilities))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1000), st.floats(0.01, 1)), min_size=2, max_size=20, unique_by=lambda x: x[0]
+    )
+)
+def test_graded_ndcg_is_scikit_learns(told: list[tuple[int, float]]) -> None:
+    scores, gains = np.array([score for score, _ in told], np.float64), np.array([gain for _, gain in told])
+    assert graded_ndcg(scores, gains, 10) == pytest.approx(ndcg_score([gains], [scores], k=10))

@@ -3,7 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from convrec.evaluation.metrics import auc, brier, calibration_error, hit, ndcg, recall, reciprocal_rank
+from convrec.evaluation.metrics import (
+    auc,
+    brier,
+    calibration_error,
+    graded_ndcg,
+    hit,
+    ndcg,
+    recall,
+    reciprocal_rank,
+)
 
 RANKS = np.array([1.0, 2.0, 10.0, 11.0, math.inf])
 
@@ -16,6 +25,13 @@ def test_recall_counts_the_first_k() -> None:
 def test_a_case_is_hit_when_any_of_its_targets_is() -> None:
     assert hit(RANKS, np.array([0, 1, 1, 2, 2]), 2).tolist() == [1, 1, 0]
     assert hit(np.zeros(0), np.zeros(0, np.int64), 2).tolist() == []
+
+
+def test_graded_ndcg_is_ndcg_where_one_item_is_wanted_and_ties_go_against_it() -> None:
+    scores, wanted = np.array([0.9, 0.5, 0.5, 0.1]), np.array([0.0, 1.0, 0.0, 0.0])
+    assert graded_ndcg(scores, wanted, 10) == pytest.approx(ndcg(np.array([3.0]), 10)[0])
+    assert graded_ndcg(scores, wanted, 2) == 0.0
+    assert graded_ndcg(scores, 0.5 * wanted, 10) == graded_ndcg(scores, wanted, 10)
 
 
 def test_ndcg_discounts_by_the_logarithm_of_the_rank() -> None:

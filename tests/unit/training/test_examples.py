@@ -41,6 +41,17 @@ def test_the_last_choices_are_predicted_from_what_was_before_them() -> None:
     assert cases[1].query.exclude == {"w05", "w06", "w07"}
 
 
+def test_a_choice_was_wanted_as_much_as_it_was_rated() -> None:
+    rated = FeedbackEvent("r", "a", FeedbackType.RATING, 8.0, "w07", 2.0)
+    seen = FeedbackEvent("s", "a", FeedbackType.SEEN, 9.0, "w01")
+    first, second = choice_cases([*likes("a", 5, 6)[:1], rated, seen], CATALOGUE, cuts=2)
+    assert (first.wanted, second.wanted) == ((0.25,), (1.0,))
+    (example,) = offered([second], Fixed(), CATALOGUE, 4)
+    assert example.labels[example.chosen] == 1.0
+    (example,) = offered([replace(second, wanted=(0.25,))], Fixed(), CATALOGUE, 4)
+    assert example.labels == (0.0, 0.25, 0.0, 0.0)
+
+
 def test_what_was_taken_back_is_no_choice() -> None:
     back = FeedbackEvent("back", "a", FeedbackType.RETRACTION, 9.0, retracts="a-2")
     cases = choice_cases([*likes("a", 5, 6, 7), back], CATALOGUE, cuts=5)

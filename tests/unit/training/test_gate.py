@@ -1,6 +1,7 @@
 """What the gate lets pass, by f that are made up: of a model that knows, one that lies, guesses, is paid."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_one_that_knows_what_retrieval_does_not_passes() -> None:
     verdict = judge(EXAMPLES, SOME, None, 0.4)
     assert verdict.accepted, verdict.reasons
     assert verdict.blend.w_interest > 0
-    difference = verdict.metrics["ndcg@10"]["adapter - retrieval"]
+    difference = verdict.metrics["ndcg@10"]["offers: adapter - retrieval"]
     assert 0 < difference["low"] < difference["difference"] < difference["high"]
     assert verdict.metrics["examples"] == verdict.metrics["users"] == USERS
 
@@ -56,7 +57,7 @@ def test_it_must_not_be_worse_than_the_active_one() -> None:
     assert better.accepted, better.reasons
     worse = judge(EXAMPLES, SOME, MUCH, 0.4)
     assert not worse.accepted
-    assert "less active" in worse.reasons[0]
+    assert "adapter - active" in worse.reasons[0]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -117,3 +118,37 @@ def test_slates_on_which_nothing_was_wanted_are_passed_over() -> None:
     verdict = judge([*refused, *EXAMPLES], [*interests(refused, 0.0), *SOME], None, 0.4)
     assert verdict.accepted
     assert verdict.metrics["examples"] == USERS
+
+
+def rated(users: int = USERS) -> list[Example]:
+    """Everybody has an opinion on all twelve items; retrieval scores are of another size there, and know none."""
+    random = np.random.default_rng(3)
+    return [
+        replace(
+            example,
+            labels=tuple(float(label) for label in random.integers(0, 5, ITEMS) / 4),
+            retrieval=tuple(float(100 * score) for score in random.normal(size=ITEMS)),
+            offered=False,
+        )
+        for example in world(seed=4, users=users)
+    ]
+
+
+def test_opinions_are_judged_for_themselves_and_do_not_move_the_blend() -> None:
+    opinions = rated()
+    verdict = judge([*EXAMPLES, *opinions], [*SOME, *interests(opinions, 3.0)], None, 0.4)
+    assert verdict.accepted, verdict.reasons
+    assert verdict.blend == judge(EXAMPLES, SOME, None, 0.4).blend
+    figures = verdict.metrics["ndcg@10"]
+    assert {"offers: retrieval", "opinions: retrieval", "opinions: adapter - retrieval"} <= figures.keys()
+
+
+def test_falling_in_one_kind_is_enough_to_be_rejected() -> None:
+    opinions = [replace(example, retrieval=tuple(label / 100 for label in example.labels)) for example in rated()]
+    verdict = judge([*EXAMPLES, *opinions], [*SOME, *interests(opinions, -3.0)], None, 0.4)
+    assert not verdict.accepted
+    assert "opinions: adapter - retrieval" in verdict.reasons[0]
+    assert "may fall" in verdict.reasons[0]
+    assert any("offers: adapter - retrieval" in reason for reason in verdict.reasons[1:]), (
+        "it is told all the same"
+    )
