@@ -355,14 +355,13 @@ class Reception:
     """How an item was received: what a ranker is told of it besides its attributes.
 
     Args:
-        people: How many turned to it.
-        opinion: What they thought of it in the mean, in [0, 1]; None where nobody said.
+        esteem: How high people hold it: the share of all opinions that lie on things less liked, in [0, 1]; None
+            where nobody has said.
         near: What the person thought of those things in their history that it is most often chosen together
             with, in [0, 1], the nearest first; only where they said.
     """
 
-    people: int = 0
-    opinion: float | None = None
+    esteem: float | None = None
     near: tuple[float, ...] = ()
 
 

@@ -18,6 +18,8 @@ from convrec.ranking.base import RankingContext
 from convrec.types import Candidate, Constraint, Polarity
 
 _OPINIONS = ("awful", "poor", "okay", "good", "great")
+_ESTEEM = ("terrible", "awful", "bad", "poor", "mixed", "okay", "fine", "good", "great", "excellent")
+"""From low to high, each a token of the models that we know: a small model does not learn to read numbers soon."""
 _ITEM_MARK = "\x1f"
 """Stands for the item while the chat template is rendered; a control character that no escaped text contains."""
 
@@ -120,7 +122,10 @@ class InterestPrompts:
         disliked = [*named[Polarity.DISLIKED], *profile.disliked]
         shown = set(liked[: config.named]) | set(disliked[: config.named])
         recent = [
-            (self._describe(entry.item_id, tokenizer), opinion_word(entry.opinion))
+            (
+                self._describe(entry.item_id, tokenizer),
+                "" if entry.opinion is None else _word(entry.opinion, _OPINIONS),
+            )
             for entry in reversed(profile.history)
             if entry.signal > 0 and entry.item_id not in shown and entry.item_id in self._catalogue
         ]
@@ -145,9 +150,8 @@ class InterestPrompts:
             "item",
             domain=self._catalogue.domain,
             item=self._describe(candidate.item_id, tokenizer),
-            people=reception.people,
-            opinion=reception.opinion,
-            near=[opinion_word(opinion) for opinion in reception.near],
+            esteem="" if reception.esteem is None else _word(reception.esteem, _ESTEEM),
+            near=[_word(opinion, _OPINIONS) for opinion in reception.near],
         )
 
     def _describe(self, item_id: str, tokenizer: Tokenizer) -> str:
@@ -167,11 +171,9 @@ class InterestPrompts:
         return Labels(yes=ids["yes"], no=ids["no"])
 
 
-def opinion_word(opinion: float | None) -> str:
-    """What somebody thought of a thing, R in [0, 1], in one word; "" where they did not say."""
-    if opinion is None:
-        return ""
-    return _OPINIONS[min(int(opinion * len(_OPINIONS)), len(_OPINIONS) - 1)]
+def _word(share: float, words: Sequence[str]) -> str:
+    """The word for a place in [0, 1]; each has an equal part of it."""
+    return words[min(int(share * len(words)), len(words) - 1)]
 
 
 def wish(constraint: Constraint) -> str:

@@ -1,4 +1,10 @@
-"""Owns what people thought of each item, R in [0, 1], in the mean: near everybody's where few have said."""
+"""Owns how high people hold each item: where its mean opinion, R in [0, 1], stands among those of the others.
+
+    mean(i) = (sum of R + 5 m) / (number of opinions + 5), with m everybody's mean
+    of(i)   = share of all opinions that lie on items of a lower mean; half of those on items of the same
+
+A place among the others needs no scale: where people only ever like, a mean of .9 may be a low one.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +32,19 @@ class Esteem:
 
     def __init__(self, totals_N: NDArray[np.float64], counts_N: NDArray[np.float64]) -> None:
         self.totals_N, self.counts_N = totals_N, counts_N
-        self._mean = float(totals_N.sum() / max(counts_N.sum(), 1.0))
+        everybody = totals_N.sum() / max(counts_N.sum(), 1.0)
+        mean_N = (totals_N + _PSEUDO_OPINIONS * everybody) / (counts_N + _PSEUDO_OPINIONS)
+        _, place_N = np.unique(mean_N, return_inverse=True)
+        mass_P = np.bincount(place_N, counts_N)
+        self._place_N = ((np.cumsum(mass_P) - mass_P / 2) / max(counts_N.sum(), 1.0))[place_N]
 
     def save(self, folder: Path) -> None:
         """Write it into an index's folder."""
         np.savez(folder / _FILE, totals=self.totals_N, counts=self.counts_N)
 
     def of(self, row: int) -> float | None:
-        """(total + 5 mean) / (count + 5) of an item; None where nobody has said."""
-        count = float(self.counts_N[row])
-        if not count:
-            return None
-        return (float(self.totals_N[row]) + _PSEUDO_OPINIONS * self._mean) / (count + _PSEUDO_OPINIONS)
+        """Where an item stands, in [0, 1]; None where nobody has said."""
+        return float(self._place_N[row]) if self.counts_N[row] else None
 
 
 def fit_esteem(histories: Iterable[Sequence[HistoryEntry]], row: Mapping[str, int], items: int) -> Esteem:

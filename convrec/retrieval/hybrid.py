@@ -198,7 +198,6 @@ class HybridRetriever:
         near_H = self._index.signals.behaviour.added(rows_H, row) if opinions else np.zeros(0)
         nearest = [n for n in np.argsort(-near_H, kind="stable")[: self._config.near] if near_H[n] > 0]
         return Reception(
-            int(self._index.signals.popularity.counts_N[row]),
             self._index.esteem.of(row),
             tuple(opinions[n].opinion or 0.0 for n in nearest),
         )

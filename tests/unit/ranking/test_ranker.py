@@ -100,8 +100,8 @@ async def test_the_prompt_tells_what_people_thought_of_things(engine) -> None:
         HistoryEntry("w05", 0.6, 3.0, 0.25),
     )
     offers = [
-        Candidate("w00", 1.0, reception=Reception(284, 0.812, (1.0, 0.5))),
-        Candidate("w01", 0.5, reception=Reception(7)),
+        Candidate("w00", 1.0, reception=Reception(0.812, (1.0, 0.5))),
+        Candidate("w01", 0.5),
     ]
     prompt = interest.prompt(RankingContext(Profile("ann", history), SessionState()), offers)
     lines = [
@@ -109,8 +109,8 @@ async def test_the_prompt_tells_what_people_thought_of_things(engine) -> None:
     ]
     assert lines == [": poor", "", ": great"], "the latest first; nothing where nothing was said"
     told, untold = (engine.tokenizer.decode(segment) for segment in prompt.segments)
-    assert "; rated 81 by 284; near: great okay" in told
-    assert "rated" not in untold
+    assert "): great; near: great okay" in told
+    assert "):" not in untold
     assert "near" not in untold
 
 

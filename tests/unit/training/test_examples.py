@@ -31,7 +31,9 @@ class Fixed:
         return [Candidate(item_id, 1.0 - n / 10) for n, item_id in enumerate(ids)][:k]
 
     def assess(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[Candidate]:
-        return [Candidate(i, 0.0, reception=Reception(len(query.history), int(i[1:]) / 100)) for i in item_ids]
+        return [
+            Candidate(i, 0.0, reception=Reception(int(i[1:]) / 100, (1.0,) * len(query.history))) for i in item_ids
+        ]
 
 
 def test_the_last_choices_are_predicted_from_what_was_before_them() -> None:
@@ -97,7 +99,7 @@ def test_what_was_not_retrieved_is_told_of_and_keeps_its_scores() -> None:
     (example,) = offered([replace(case, targets=("w01",))], Fixed(), CATALOGUE, 4)
     assert example.receptions == (Reception(),) * 4
     (told,) = received([example], Fixed())
-    assert told.receptions[:2] == (Reception(2, 0.0), Reception(2, 0.01))
+    assert told.receptions[:2] == (Reception(0.0, (1.0, 1.0)), Reception(0.01, (1.0, 1.0)))
     assert told.retrieval == example.retrieval
     assert [c.reception for c in told.candidates] == list(told.receptions)
 
