@@ -98,11 +98,14 @@ class Index:
         self._folder = _current(index_dir)
         _verify(self._folder)
         self.meta = _read_meta(self._folder)
-        self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
-        self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
-        self.lexical: Lexical = load_lexical(self._folder)
-        self.esteem: Esteem = load_esteem(self._folder)
-        probe_D: Floats = np.load(self._folder / "probe.npy")
+        try:
+            self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
+            self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
+            self.lexical: Lexical = load_lexical(self._folder)
+            self.esteem: Esteem = load_esteem(self._folder)
+            probe_D: Floats = np.load(self._folder / "probe.npy")
+        except (OSError, KeyError, ValueError) as error:  # whole, as its checksums say
+            raise IndexUnavailableError("the index is of an earlier version; run: convrec index") from error
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
             raise IndexUnavailableError("the index was built with another embedder; run: convrec index")

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -220,6 +221,18 @@ def test_damage_is_noticed_and_a_rebuild_mends_it(folder: Path, name: str, damag
     else:
         file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(IndexUnavailableError, match="run: convrec index"):
+        open_index(folder, HashEmbedder())
+    build_index(folder, OLD, EVENTS, HashEmbedder())
+    open_index(folder, HashEmbedder()).close()
+
+
+def test_an_index_of_an_earlier_version_is_told_from_a_damaged_one(folder: Path) -> None:
+    generation = folder / (folder / "CURRENT").read_text()
+    sums = json.loads((generation / "checksums.json").read_text())
+    del sums["esteem.npz"]
+    (generation / "checksums.json").write_text(json.dumps(sums))
+    (generation / "esteem.npz").unlink()
+    with pytest.raises(IndexUnavailableError, match="of an earlier version; run: convrec index"):
         open_index(folder, HashEmbedder())
     build_index(folder, OLD, EVENTS, HashEmbedder())
     open_index(folder, HashEmbedder()).close()
