@@ -24,6 +24,9 @@ from convrec.training.objective import Objective
 from convrec.training.packs import Packs, collate
 from convrec.types import Profile, SessionState
 
+_LAYERS, _ATTENTION = ".layers.", ".self_attn."
+"""In the names of a causal language model's modules, as transformers calls them."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainerConfig:
@@ -32,7 +35,9 @@ class TrainerConfig:
     Args:
         objective, scale: See objective.py.
         rank, alpha: Of LoRA; the update is alpha / rank * B A.
-        modules: Which linear layers get one.
+        modules: Which linear modules get one.
+        layers: Share of the model's layers, from the top, whose modules do. No gradient goes below them: a step
+            of the 135M model on 600 tokens takes 2.7 s with 15 of its 30 layers and 4.2 s with all (2 cores).
         learning_rate, epochs, batch, warmup: Of AdamW with a warm-up over that share of the steps and a cosine
             fall; batch is examples per step.
         room: Candidates per example and step, drawn anew in every epoch; of the held-out ones, once.
@@ -47,12 +52,13 @@ class TrainerConfig:
     rank: int = 8
     alpha: int = 16
     modules: Literal["all-linear", "attention"] = "all-linear"
-    learning_rate: float = 5e-4
-    epochs: int = 2
-    batch: int = 8
+    layers: float = 0.5
+    learning_rate: float = 1e-3
+    epochs: int = 1
+    batch: int = 2
     warmup: float = 0.05
-    room: int = 16
-    evaluations: int = 8
+    room: int = 12
+    evaluations: int = 4
     patience: int = 4
     seed: int = 0
     reporters: tuple[str, ...] = ()
@@ -168,12 +174,20 @@ def _with_lora(base: str | Path, config: TrainerConfig, gpu: bool) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         str(base), dtype=torch.bfloat16 if gpu else torch.float32, attn_implementation="sdpa"
     )
+    modules = {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and _LAYERS in name
+        and (config.modules == "all-linear" or _ATTENTION in name)
+    }
+    layers = int(model.config.num_hidden_layers)
     lora = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
-        target_modules="all-linear"
-        if config.modules == "all-linear"
-        else ["q_proj", "k_proj", "v_proj", "o_proj"],
+        target_modules=sorted(modules),
+        layers_to_transform=list(range(layers))[-max(1, round(config.layers * layers)) :],
+        layers_pattern=_LAYERS.strip("."),
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, lora)

@@ -106,13 +106,17 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     assert "adapter - active" in " ".join(again.verdict.reasons)
 
 
-def lessons_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[Example], Example]) -> None:
+def lessons_with(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Example], Example], everywhere: bool = False
+) -> None:
+    """Change what is learned from; or everywhere, what judges too."""
     make = loop.make_lessons
 
     def changed(*arguments: object) -> Lessons:
         lessons = make(*arguments)
         learn, choose = ([change(example) for example in part] for part in (lessons.learn, lessons.choose))
-        return replace(lessons, learn=learn, choose=choose)
+        judge = [change(example) for example in lessons.judge] if everywhere else lessons.judge
+        return replace(lessons, learn=learn, choose=choose, judge=judge)
 
     monkeypatch.setattr(loop, "make_lessons", changed)
 
@@ -131,8 +135,11 @@ def test_flipped_labels_are_rejected(workshop: Workshop, monkeypatch: pytest.Mon
 
 
 def test_random_labels_are_rejected(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the whole ledger: in a world of two dishes, half of all adapters that learned nothing would be right."""
     dice = random.Random(1)
-    lessons_with(monkeypatch, lambda e: replace(e, labels=tuple(dice.sample(e.labels, len(e.labels)))))
+    lessons_with(
+        monkeypatch, lambda e: replace(e, labels=tuple(dice.sample(e.labels, len(e.labels)))), everywhere=True
+    )
     assert "rises for sure against neither" in rejected(workshop)
 
 
