@@ -15,7 +15,7 @@ demo: install  ## Talk to it: chat at http://127.0.0.1:7860, API at http://127.0
 	@$(VENV)/convrec demo $(ARGS)
 
 retrain-demo: install  ## Train an adapter on the demo's ledger, small
-	@$(VENV)/convrec retrain --name demo --examples 120 --judge 80 --epochs 1 $(ARGS)
+	@$(VENV)/convrec retrain --name demo --examples 100 --choose 15 --judge 60 $(ARGS)
 
 lint: install  ## ruff, mypy, import-linter
 	@$(VENV)/ruff check .

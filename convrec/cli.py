@@ -295,7 +295,8 @@ def retrain_adapter(
     name: Annotated[str, typer.Option(help="Of the adapter; each run makes its next version")] = "default",
     examples: Annotated[int, typer.Option(min=1, help="At most so many to learn from")] = 600,
     judge: Annotated[int, typer.Option(min=1, help="At most so many to judge by")] = 200,
-    epochs: Annotated[int, typer.Option(min=1)] = 2,
+    choose: Annotated[int, typer.Option(min=1, help="At most so many to choose the best weights by")] = 40,
+    epochs: Annotated[int, typer.Option(min=1)] = 1,
     objective: Annotated[Objective, typer.Option(help="What is minimised")] = "bce+offset",
     seed: Annotated[int, typer.Option()] = 0,
     promote: Annotated[bool, typer.Option(help="Make it active where the gate accepts it")] = True,
@@ -309,7 +310,7 @@ def retrain_adapter(
 
     config = RetrainConfig(
         name,
-        LessonsConfig(learn_examples=examples, judge_examples=judge),
+        LessonsConfig(learn_examples=examples, choose_examples=choose, judge_examples=judge),
         TrainerConfig(objective=objective, epochs=epochs, seed=seed),
         promote=promote,
     )

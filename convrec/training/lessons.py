@@ -51,7 +51,7 @@ class LessonsConfig:
     choose: float = 0.1
     judge: float = 0.15
     learn_examples: int = 600
-    choose_examples: int = 60
+    choose_examples: int = 40
     judge_examples: int = 200
     opinions: float = 0.4
     opinion_items: int = 12
