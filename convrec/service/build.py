@@ -140,9 +140,14 @@ class Workshop:
             self.index(catalogue, progress)
         return open_index(self.settings.index_dir, self.embedder, url)
 
-    def require_fit(self, version: AdapterVersion) -> None:
-        """Refuse an adapter of another model or prompt; see base_model.require_fit."""
-        require_fit(version.manifest, self.model, self.prompt)
+    def require_fit(self, version: AdapterVersion, domain: str | None = None) -> None:
+        """Refuse an adapter of another model, prompt or domain; see base_model.require_fit.
+
+        Args:
+            domain: Of what is ranked, where that is not the ingested catalogue.
+        """
+        served = domain or self.settings.domain or self.store.domain_name or ""
+        require_fit(version.manifest, self.model, self.prompt, served)
 
     @property
     def prompt(self) -> str:

@@ -81,7 +81,7 @@ def run_evaluation(workshop: Workshop, config: EvaluateConfig, command: Sequence
     embedder = CachedEmbedder(SentenceEmbedder(config.embedder) if config.embedder else workshop.embedder)
     weights = hybrid_config(config.embedder) if config.embedder else workshop.hybrid
     systems = [
-        _system(name, dataset.name, workshop, embedder, weights, steps) for name in dict.fromkeys(config.systems)
+        _system(name, dataset, workshop, embedder, weights, steps) for name in dict.fromkeys(config.systems)
     ]
     with steps.step("Evaluating") as progress:
         runs = evaluate(tasks, systems, RunConfig(config.out, config.seeds, config.depth), progress)
@@ -123,10 +123,10 @@ def _tasks(dataset: Dataset, config: EvaluateConfig) -> list[Task]:
 
 
 def _system(
-    name: str, dataset: str, workshop: Workshop, embedder: Embedder, weights: HybridConfig, steps: Steps
+    name: str, dataset: Dataset, workshop: Workshop, embedder: Embedder, weights: HybridConfig, steps: Steps
 ) -> System:
     if name in BASELINES:
-        return baseline(name, dataset)
+        return baseline(name, dataset.name)
     if name == "retrieval":
         return RetrievalSystem(embedder, weights)
     head, plus, adapter = name.partition("+")
@@ -135,7 +135,7 @@ def _system(
 
     version = workshop.registry.get(adapter) if adapter else None
     if version is not None:
-        workshop.require_fit(version)
+        workshop.require_fit(version, dataset.catalogue.domain.name)
 
     async def start(catalogue: Catalogue) -> Scorer:
         from convrec.service.engines import start_engine

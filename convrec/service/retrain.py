@@ -130,6 +130,7 @@ def train_version(
             base_model=base_name(workshop.model),
             base_hash=base_hash(workshop.model),
             prompt=workshop.prompt,
+            domain=catalogue.domain.name,
             accepted=verdict.accepted,
             reasons=verdict.reasons,
             blend=verdict.blend,
@@ -181,7 +182,7 @@ async def _judge(
         interest = workshop.interest(engine, catalogue)
         with steps.step(f"Scoring {len(lessons.judge):,} held-out examples") as progress:
             own = await _interests(interest, lessons.judge, ref.name, progress)
-        active = _active(workshop)
+        active = _active(workshop, catalogue)
         before: Interests | None = None
         if active is not None:
             await engine.load_adapter(active.ref)
@@ -228,12 +229,12 @@ async def _interests(
     return values
 
 
-def _active(workshop: Workshop) -> AdapterVersion | None:
-    """The active version, where it can rank with this model at all."""
+def _active(workshop: Workshop, catalogue: Catalogue) -> AdapterVersion | None:
+    """The active version, where it can rank this catalogue with this model at all."""
     try:
         active = workshop.registry.active()
         if active is not None:
-            workshop.require_fit(active)
+            workshop.require_fit(active, catalogue.domain.name)
     except ConvRecError:
         return None
     return active

@@ -69,6 +69,7 @@ def publish_adapter(
         "base_model": "fake",
         "base_hash": "0" * 64,
         "prompt": "rank.v1:0",
+        "domain": "generic",
         "reasons": (),
         "blend": Blend(),
         **fields,

@@ -1,4 +1,4 @@
-"""Owns what an adapter belongs to: its base model, by name and hash of the weights, and its prompt."""
+"""Owns what an adapter belongs to: its base model, by name and hash of the weights, its prompt, its domain."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ def base_hash(model: str | Path) -> str:
     return _hash(tuple((str(file), file.stat().st_mtime_ns) for file in files)) if files else ""
 
 
-def require_fit(manifest: AdapterManifest, model: str | Path, prompt: str) -> None:
-    """Refuse an adapter of another model or another prompt.
+def require_fit(manifest: AdapterManifest, model: str | Path, prompt: str, domain: str) -> None:
+    """Refuse an adapter of another model, another prompt or another kind of items.
 
     Args:
         model: Folder or hub name of what serves.
         prompt: Name and hash of the ranking prompt that serves.
+        domain: Of the catalogue that is served.
 
     Raises:
         DataError: The message names both.
@@ -36,6 +37,11 @@ def require_fit(manifest: AdapterManifest, model: str | Path, prompt: str) -> No
         raise DataError(
             f"adapter {manifest.name}/{manifest.version} was trained on the prompt {manifest.prompt}, not on "
             f"{prompt}; train one for this prompt: convrec retrain"
+        )
+    if manifest.domain != domain:
+        raise DataError(
+            f"adapter {manifest.name}/{manifest.version} was trained on {manifest.domain}, not on {domain}; train "
+            "one on this catalogue: convrec retrain"
         )
     name, own = base_name(model), base_hash(model)
     if manifest.base_model != name or (own and manifest.base_hash and own != manifest.base_hash):

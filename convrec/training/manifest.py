@@ -23,6 +23,7 @@ class AdapterManifest:
         base_model: Name of the model it was trained for.
         base_hash: sha256 (hex) of that model's weights.
         prompt: Name and hash of the prompt it was trained on: with another one its scores mean nothing.
+        domain: What kind of items it was trained on.
         accepted: Whether the gate let it pass.
         reasons: Of the verdict, in words.
         blend: Weights of retrieval and LLM, fitted on the held-out events that judged it.
@@ -37,6 +38,7 @@ class AdapterManifest:
     base_model: str
     base_hash: str
     prompt: str
+    domain: str
     accepted: bool
     reasons: tuple[str, ...]
     blend: Blend

@@ -86,6 +86,11 @@ class Registry:
             raise NotFoundError(f"there is no adapter {label!r} in {self.root}; there are: {known}")
         return AdapterVersion(folder, read_manifest(folder))
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was ever promoted here."""
+        return not (self.root / "ACTIVE").exists()
+
     def active(self) -> AdapterVersion | None:
         """The active version; None where the base model serves.
 

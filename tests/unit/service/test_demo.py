@@ -10,6 +10,7 @@ from convrec.service import demo
 from convrec.service.build import Workshop
 from convrec.service.demo import prepare_demo
 from convrec.settings import Settings
+from convrec.testing.adapters import publish_adapter
 
 
 @pytest.fixture
@@ -19,7 +20,9 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     interactions.write_text("user_id,item_id,rating,timestamp\nu,1,4,1\nu,2,5,2\n")
     fetched = MovieLens(catalogue, interactions, "terms", first_time=False)
     monkeypatch.setattr(demo, "fetch_movielens", lambda *_: fetched)
-    return Workshop(Settings(data_dir=tmp_path, model="somewhere", embedder="elsewhere"))
+    return Workshop(
+        Settings(data_dir=tmp_path, adapters_dir=tmp_path / "adapters", model="somewhere", embedder="elsewhere")
+    )
 
 
 def steps() -> ConsoleSteps:
@@ -61,3 +64,24 @@ def test_an_operators_own_catalogue_is_left_alone(workshop: Workshop, tmp_path: 
     demo.ingest(workshop.store, workshop.ledger, domain, own, events)
     prepare_demo(workshop, steps())
     assert workshop.catalogue().ids == ("x",)
+
+
+def test_the_shipped_adapter_ranks_until_somebody_says_otherwise(workshop: Workshop) -> None:
+    fits = {"base_model": "somewhere", "base_hash": "", "prompt": workshop.prompt, "domain": "movies"}
+    publish_adapter(workshop.registry, "movielens-100k", **fits)
+    publish_adapter(workshop.registry, "movielens-100k", accepted=False, **fits)
+    prepare_demo(workshop, steps())
+    active = workshop.registry.active()
+    assert active is not None
+    assert active.label == "movielens-100k/1"
+    workshop.registry.rollback()
+    prepare_demo(workshop, steps())
+    assert workshop.registry.active() is None
+
+
+def test_a_shipped_adapter_of_another_model_stays_out_and_says_so(workshop: Workshop) -> None:
+    publish_adapter(workshop.registry, "movielens-100k", prompt=workshop.prompt, domain="movies")
+    told = io.StringIO()
+    prepare_demo(workshop, ConsoleSteps(Console(file=told, width=300)))
+    assert workshop.registry.active() is None
+    assert "was trained for fake" in told.getvalue()

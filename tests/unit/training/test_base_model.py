@@ -11,7 +11,7 @@ PROMPT = "rank.v1:abc"
 
 
 def manifest(name: str, digest: str) -> AdapterManifest:
-    return AdapterManifest("wines", 1, name, digest, PROMPT, True, (), Blend())
+    return AdapterManifest("wines", 1, name, digest, PROMPT, "wines", True, (), Blend())
 
 
 def test_a_model_is_known_by_name_and_weights(tmp_path: Path) -> None:
@@ -21,20 +21,25 @@ def test_a_model_is_known_by_name_and_weights(tmp_path: Path) -> None:
     first = base_hash(model)
     assert base_name(model) == "Tiny-1M"
     assert base_name("someone/Tiny-1M") == "Tiny-1M"
-    require_fit(manifest("Tiny-1M", first), model, PROMPT)
+    require_fit(manifest("Tiny-1M", first), model, PROMPT, "wines")
     (model / "model.safetensors").write_bytes(b"another")
     assert base_hash(model) != first
     with pytest.raises(DataError, match="convrec retrain"):
-        require_fit(manifest("Tiny-1M", first), model, PROMPT)
+        require_fit(manifest("Tiny-1M", first), model, PROMPT, "wines")
 
 
 def test_another_name_does_not_fit_and_a_hub_name_is_all_there_is_to_go_by() -> None:
     with pytest.raises(DataError, match="not for Other"):
-        require_fit(manifest("Tiny-1M", "abc"), "someone/Other", PROMPT)
+        require_fit(manifest("Tiny-1M", "abc"), "someone/Other", PROMPT, "wines")
     assert base_hash("someone/Tiny-1M") == ""
-    require_fit(manifest("Tiny-1M", "abc"), "someone/Tiny-1M", PROMPT)
+    require_fit(manifest("Tiny-1M", "abc"), "someone/Tiny-1M", PROMPT, "wines")
 
 
 def test_another_prompt_does_not_fit() -> None:
     with pytest.raises(DataError, match="trained on the prompt"):
-        require_fit(manifest("Tiny-1M", "abc"), "someone/Tiny-1M", "rank.v1:other")
+        require_fit(manifest("Tiny-1M", "abc"), "someone/Tiny-1M", "rank.v1:other", "wines")
+
+
+def test_another_kind_of_items_does_not_fit() -> None:
+    with pytest.raises(DataError, match="trained on wines, not on movies"):
+        require_fit(manifest("Tiny-1M", "abc"), "someone/Tiny-1M", PROMPT, "movies")

@@ -120,7 +120,7 @@ def test_weights_that_are_no_numbers_or_pickles_are_refused(tmp_path: Path, regi
         check_servable(tmp_path)
     with registry.stage("wines") as (folder, number):
         write_adapter(folder, value=float("nan"))
-        manifest = AdapterManifest("wines", number, "fake", "0", "rank.v1:0", True, (), Blend())
+        manifest = AdapterManifest("wines", number, "fake", "0", "rank.v1:0", "generic", True, (), Blend())
         with pytest.raises(DataError, match="no numbers"):
             registry.publish(folder, manifest)
     assert registry.versions() == []
