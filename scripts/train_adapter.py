@@ -33,7 +33,7 @@ from convrec.training.lessons import LessonsConfig
 from convrec.training.objective import Objective
 from convrec.training.opinions import opinion_groups
 from convrec.training.requests import conversation_pairs
-from convrec.training.task_lessons import HeldOut, task_lessons
+from convrec.training.task_lessons import HeldOut, parted, task_lessons
 from convrec.training.trainer import TrainerConfig
 from convrec.types import FeedbackEvent
 
@@ -131,24 +131,15 @@ def _choices(films: Dataset) -> tuple[Task, HeldOut, HeldOut]:
     train = [event for user, own in by_user.items() for event in (own[:-tail] if user in held else own)]
     cases = [case for case in choice_cases(early, films.catalogue, tail // 3) if case.unit in held]
     groups = [group for group in opinion_groups(early, films.catalogue, tail, 1) if group.unit in held]
-    choosing, judging = (
-        HeldOut(
-            [case for case in cases if (part[case.unit] == 0) == chooses],
-            [group for group in groups if (part[group.unit] == 0) == chooses],
-        )
-        for chooses in (True, False)
-    )
-    return Task("choices and opinions", films.catalogue, tuple(train)), choosing, judging
+    choosers = {user for user in held if part[user] == 0}
+    return Task("choices and opinions", films.catalogue, tuple(train)), *parted(choosers, cases, groups)
 
 
 def _conversations(talks: Dataset) -> tuple[Task, HeldOut, HeldOut]:
     """Learns from four fifths of the validation part; of the rest, every fifth conversation chooses."""
     task = conversation(talks, "valid")
     choosers = set(sorted({case.unit for case in task.cases})[::5])
-    choosing, judging = (
-        HeldOut([case for case in task.cases if (case.unit in choosers) == chooses]) for chooses in (True, False)
-    )
-    return task, choosing, judging
+    return task, *parted(choosers, task.cases)
 
 
 def _without(units: frozenset[str], task: Task, workshop: Workshop, steps: Steps) -> Embedder:

@@ -54,7 +54,7 @@ from convrec.retrieval.lexical import Shared
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Past
-from convrec.types import Candidate, Constraint, FeedbackEvent, HistoryEntry, Reception, RetrievalQuery
+from convrec.types import Candidate, Constraint, FeedbackEvent, Reception, RetrievalQuery
 
 Scores = NDArray[np.float64]
 
@@ -180,27 +180,29 @@ class HybridRetriever:
         self, item_ids: Sequence[str], parts: Mapping[str, Scores], query: RetrievalQuery
     ) -> list[Candidate]:
         total = _sum(parts, len(item_ids))
-        known = [entry for entry in query.history if entry.opinion is not None and entry.item_id in self._row]
+        told = [
+            (self._row[entry.item_id], entry.opinion)
+            for entry in query.history
+            if entry.opinion is not None and entry.item_id in self._row
+        ]
+        rows_H, opinions = np.array([row for row, _ in told], np.int64), [opinion for _, opinion in told]
         return [
             Candidate(
                 item_id,
                 float(total[n]),
                 {name: float(part[n]) for name, part in parts.items()},
-                self._reception(item_id, known),
+                self._reception(item_id, rows_H, opinions),
             )
             for n, item_id in enumerate(item_ids)
         ]
 
-    def _reception(self, item_id: str, opinions: Sequence[HistoryEntry]) -> Reception:
+    def _reception(self, item_id: str, rows_H: Rows, opinions: Sequence[float]) -> Reception:
+        """How an item was received, given what the person thought of which rows."""
         if (row := self._row.get(item_id)) is None:
             return Reception()
-        rows_H = np.array([self._row[entry.item_id] for entry in opinions], np.int64)
-        near_H = self._index.signals.behaviour.added(rows_H, row) if opinions else np.zeros(0)
+        near_H = self._index.signals.behaviour.added(rows_H, row)
         nearest = [n for n in np.argsort(-near_H, kind="stable")[: self._config.near] if near_H[n] > 0]
-        return Reception(
-            self._index.esteem.of(row),
-            tuple(opinions[n].opinion or 0.0 for n in nearest),
-        )
+        return Reception(self._index.esteem.of(row), tuple(opinions[n] for n in nearest))
 
     def _signals(self, query: RetrievalQuery) -> _Signals:
         seeds = self._rows(query.seeds)

@@ -118,12 +118,15 @@ def judge(
         ways["active"] = [active[n] for n in kept]
     judged = {name: _judge(own, interests, unit_T, coverage, config.slate) for name, interests in ways.items()}
     offered_T = np.array([example.offered for example in own])
-    kinds = {kind: kept_T for kind, kept_T in (("offers", offered_T), ("opinions", ~offered_T)) if kept_T.any()}
+    # Of each kind, which examples they are and, for these, whose.
+    kinds = {
+        kind: (kept_T, numbered(unit_T[kept_T].tolist()))
+        for kind, kept_T in (("offers", offered_T), ("opinions", ~offered_T))
+        if kept_T.any()
+    }
     against = {
-        f"{kind}: adapter - {name}": paired(
-            judged["adapter"].ndcg_T[kept_T], judged[name].ndcg_T[kept_T], numbered(unit_T[kept_T].tolist())
-        )
-        for kind, kept_T in kinds.items()
+        f"{kind}: adapter - {name}": paired(judged["adapter"].ndcg_T[kept_T], judged[name].ndcg_T[kept_T], unit_K)
+        for kind, (kept_T, unit_K) in kinds.items()
         for name in judged
         if name != "adapter"
     }
@@ -134,7 +137,7 @@ def judge(
     item_id, more = _crowding(judged["adapter"].shown, judged["retrieval"].shown, max(int(offered_T.sum()), 1))
     if more > config.crowding:
         objections.append(f"item {item_id} would be on {more:.0%} more slates of people who did not want it")
-    metrics = _metrics(judged, kinds, against, unit_T)
+    metrics = _metrics(judged, kinds, against)
     metrics |= {"examples": len(own), "users": users, "coverage": coverage}
     return Verdict(not objections, (*objections, *praise), _blend(own, ways["adapter"], coverage), metrics)
 
@@ -194,13 +197,12 @@ def _crowding(adapter: Counter[str], retrieval: Counter[str], slates: int) -> tu
 
 def _metrics(
     judged: dict[str, _Judged],
-    kinds: dict[str, NDArray[np.bool_]],
+    kinds: dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]],
     against: dict[str, Difference],
-    unit_T: NDArray[np.int64],
 ) -> dict[str, Any]:
     figures: dict[str, Estimate] = {
-        f"{kind}: {name}": estimate(own.ndcg_T[kept_T], numbered(unit_T[kept_T].tolist()))
-        for kind, kept_T in kinds.items()
+        f"{kind}: {name}": estimate(own.ndcg_T[kept_T], unit_K)
+        for kind, (kept_T, unit_K) in kinds.items()
         for name, own in judged.items()
     }
     return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -35,6 +35,20 @@ class HeldOut:
 
     cases: Sequence[Case]
     groups: Sequence[Opinions] = ()
+
+
+def parted(
+    choosers: Container[str], cases: Sequence[Case], groups: Sequence[Opinions] = ()
+) -> tuple[HeldOut, HeldOut]:
+    """What is held out, as what chooses (of the units that are choosers) and what judges."""
+    choosing, judging = (
+        HeldOut(
+            [case for case in cases if (case.unit in choosers) == chooses],
+            [group for group in groups if (group.unit in choosers) == chooses],
+        )
+        for chooses in (True, False)
+    )
+    return choosing, judging
 
 
 def task_lessons(

@@ -7,7 +7,7 @@ from convrec.testing.recommender import wine_list
 from convrec.training.examples import ExamplesConfig, choice_cases
 from convrec.training.lessons import Lessons, LessonsConfig
 from convrec.training.opinions import opinion_groups
-from convrec.training.task_lessons import HeldOut, task_lessons
+from convrec.training.task_lessons import HeldOut, parted, task_lessons
 from convrec.types import FeedbackEvent, FeedbackType
 
 CATALOGUE = wine_list()
@@ -40,13 +40,7 @@ def lessons() -> tuple[Lessons, set[str]]:
     held = {event.event_id for event in events} - {event.event_id for event in train}
     cases = [case for case in choice_cases(events, CATALOGUE, 4) if case.unit < "u20"]
     groups = [group for group in opinion_groups(events, CATALOGUE, 4, 1) if group.unit < "u20"]
-    choosing, judging = (
-        HeldOut(
-            [case for case in cases if (case.unit < "u08") == chooses],
-            [group for group in groups if (group.unit < "u08") == chooses],
-        )
-        for chooses in (True, False)
-    )
+    choosing, judging = parted({f"u{n:02}" for n in range(8)}, cases, groups)
     task = Task("tasting", CATALOGUE, train)
     return task_lessons(task, choosing, judging, NoText(), lambda _: NoText(), None, CONFIG, silent), held
 
