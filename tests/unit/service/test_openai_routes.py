@@ -286,7 +286,8 @@ def test_a_client_that_leaves_stops_the_turn(tmp_path: Path, stream: bool) -> No
         with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as http:
             if stream:
                 with http.stream("POST", "/v1/chat/completions", json=body) as response:
-                    assert b"impression_id" in next(response.iter_raw())
+                    chunks = response.iter_raw()  # held: a forgotten iterator closes the connection
+                    assert b"impression_id" in next(chunks)
                     assert not engine.stopped.is_set()
             else:
                 with pytest.raises(httpx.ReadTimeout):

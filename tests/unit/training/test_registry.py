@@ -126,23 +126,35 @@ def test_weights_that_are_no_numbers_or_pickles_are_refused(tmp_path: Path, regi
     assert registry.versions() == []
 
 
+def _publish_promote_rollback(registry: Registry) -> None:
+    registry.promote(publish_adapter(registry).label)
+    registry.promote("wines/1")
+    registry.rollback()
+
+
 def test_after_kill_9_at_any_moment_of_a_promotion_the_active_adapter_loads(registry: Registry) -> None:
     """50 kills of a process that publishes, promotes and rolls back as fast as it can."""
     publish_adapter(registry)
     registry.promote("wines/1")
     dice = random.Random(7)
     promoted = set()
+    began = time.monotonic()
+    _publish_promote_rollback(registry)
+    round_s = time.monotonic() - began
     for _ in range(50):
+        started, tell = os.pipe()
         child = os.fork()
         if child == 0:
             try:
+                os.write(tell, b"1")
                 while True:
-                    registry.promote(publish_adapter(registry).label)
-                    registry.promote("wines/1")
-                    registry.rollback()
+                    _publish_promote_rollback(registry)
             finally:
                 os._exit(1)
-        time.sleep(dice.uniform(0.0, 0.06))
+        os.read(started, 1)
+        os.close(started)
+        os.close(tell)
+        time.sleep(dice.uniform(0.0, 2 * round_s))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WTERMSIG(status) == signal.SIGKILL, "the child must not have ended by itself"
