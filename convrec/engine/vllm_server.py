@@ -182,7 +182,6 @@ class VllmServer:
         if not gpu:
             # The default block of 128 tokens rounds prefix hits down too far for prompts of some hundred tokens.
             command += ["--block-size", "32", "--enforce-eager"]
-            command += ["--worker-cls", "convrec.engine.vllm_plugin.CpuLoraWorker"]
         return command
 
     def _environment(self) -> dict[str, str]:
@@ -199,6 +198,9 @@ class VllmServer:
         }
         if isinstance(self._model, Path):
             added["HF_HUB_OFFLINE"] = "1"
+        if "VLLM_PLUGINS" in os.environ:
+            # An operator's choice of plugins must not leave out the one that makes adapters right.
+            added["VLLM_PLUGINS"] = f"{os.environ['VLLM_PLUGINS']},convrec".lstrip(",")
         return {**os.environ, **added}
 
     def _report(self, fraction: float, what: str) -> None:

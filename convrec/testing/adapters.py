@@ -33,13 +33,14 @@ def write_adapter(folder: Path, value: float = 0.01, **config: Any) -> None:
     (folder / CONFIG).write_text(json.dumps(told))
 
 
-def write_lora(folder: Path, base: Path, seed: int) -> None:
+def write_lora(folder: Path, base: str | Path, seed: int, rank: int = 4, **config: Any) -> None:
     """A LoRA adapter of a real model, with random weights that change its scores.
 
     Args:
         folder: Existing.
         base: A model's folder.
         seed: Of the weights.
+        config: Of PEFT's LoraConfig, beside rank and modules.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -47,9 +48,8 @@ def write_lora(folder: Path, base: Path, seed: int) -> None:
 
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(str(base))
-    tuned = get_peft_model(
-        model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
-    )
+    told = {"target_modules": "all-linear", **config}
+    tuned = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, task_type="CAUSAL_LM", **told))
     for name, weights in tuned.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weights, std=0.05)
