@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints. No logic.
 
 Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 3 done but something needs attention
-(every row of an ingestion was bad; doctor found something broken).
+(every row of an ingestion was bad; the language model failed in a batch; doctor found something broken).
 """
 
 from __future__ import annotations
@@ -194,6 +194,45 @@ def recommend(
         print_slate(_out, slate)
 
 
+@app.command("rank-all")
+def rank_everybody(
+    out: Annotated[Path, typer.Option(help="FILE.jsonl or FILE.parquet; a killed run goes on there")],
+    users: Annotated[Path | None, typer.Option(help="user_ids, one a line [everybody with feedback]")] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="Items per user [5]")] = None,
+    candidates: Annotated[int | None, typer.Option(help="Items that the language model scores [20]")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Users in flight at once")] = 4,
+    no_llm: Annotated[bool, typer.Option("--no-llm", help="Retrieval alone")] = False,
+    engine: EngineOption = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write the best items for every user to a file, offline; nothing is shown, so the ledger stays as it is."""
+    from convrec.service.rank_all import RankAllConfig, RankAllReport, rank_all, read_user_ids, unhurried
+
+    settings = load_settings(candidates=candidates, engine=engine, data_dir=data_dir)
+    config = RankAllConfig(out, k or settings.k, read_user_ids(users) if users else None, concurrency)
+    workshop = Workshop(unhurried(settings, concurrency))
+
+    async def here() -> RankAllReport:
+        async with _recommender(workshop, llm=not no_llm, one_shot=False) as recommender:
+            with ConsoleSteps(_err).step("Ranking") as progress:
+                return await rank_all(recommender, config, progress)
+
+    report = asyncio.run(here())
+    if as_json:
+        _print_json(dataclasses.asdict(report))
+    else:
+        _out.print(f"{report.users:,} users, {report.rows:,} rows in {out}", markup=False, soft_wrap=True)
+    if report.degraded:
+        _err.print(
+            f"the language model failed for {report.degraded:,} users, who got retrieval's slate (degraded); see: "
+            "convrec doctor; running this again ranks everybody anew",
+            style="red",
+            soft_wrap=True,
+        )
+        raise typer.Exit(_ATTENTION)
+
+
 @app.command()
 def chat(
     user: Annotated[str | None, typer.Option(help="user_id; a new one when left out")] = None,
@@ -358,15 +397,19 @@ def _running(workshop: Workshop) -> Any:
 
 
 @asynccontextmanager
-async def _recommender(workshop: Workshop) -> AsyncIterator[Any]:
-    """The recommender in this process, its index built where it is missing."""
-    from convrec.service.engines import start_engine
+async def _recommender(workshop: Workshop, *, llm: bool = True, one_shot: bool = True) -> AsyncIterator[Any]:
+    """The recommender in this process, its index built where it is missing; without `llm` by retrieval alone."""
+    from convrec.service.engines import NoEngine, start_engine
 
     steps = ConsoleSteps(_err)
     catalogue = workshop.catalogue()
     async with AsyncExitStack() as stack:
         opened = stack.enter_context(workshop.open_index(catalogue, steps))
-        engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=True)
+        if not llm:
+            none = NoEngine()
+            yield workshop.recommender(catalogue, opened, none, await workshop.version(none, None))
+            return
+        engine = await start_engine(workshop.settings, workshop.model, steps, one_shot=one_shot)
         stack.push_async_callback(engine.close)
         yield workshop.recommender(catalogue, opened, engine, await workshop.active_version(engine, steps))
 

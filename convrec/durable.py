@@ -15,10 +15,15 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
+def publish(staging: Path, file: Path) -> None:
+    """Give a finished file its name: a reader sees the old file or this one, whatever dies when."""
+    fsync(staging)
+    staging.replace(file)
+    fsync(file.parent)
+
+
 def replace_text(file: Path, text: str) -> None:
     """Write a file so that a reader sees the old text or the new one, never half, whatever dies when."""
     staging = file.with_name(f"{file.name}.staging")
     staging.write_text(text, encoding="utf-8")
-    fsync(staging)
-    staging.replace(file)
-    fsync(file.parent)
+    publish(staging, file)

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
         refit_events: How many new events of the ledger make a running server rebuild its index; 0 means never.
         retrain_events: How many new events of the ledger make a running server train an adapter; 0 means never.
         retrain_hours: After how many hours it trains if anything happened; 0 means never.
+        max_turns: How many turns may be under way at once; the next are told to come back.
         score_timeout_s, reply_timeout_s: After these the slate degrades, the reply ends.
     """
 
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     refit_events: int = Field(default=1000, ge=0)
     retrain_events: int = Field(default=0, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0)
+    max_turns: int = Field(default=64, ge=1)
     score_timeout_s: float = Field(default=20.0, gt=0)
     reply_timeout_s: float = Field(default=60.0, gt=0)
 

@@ -1,26 +1,30 @@
-"""Times whole turns on the demo's data: seconds to the slate and to the end, beside what the arithmetic must cost.
+"""Times turns on the demo's data: seconds to the slate and to the end, beside what the arithmetic must cost.
 
-The floor of a turn is the time, measured in this run, of plain matrix multiplies of the shapes that the model
-needs for the turn's scoring tokens (prefix and segments, nothing cached). Run `convrec demo` once before.
+Each person says two things: the first meets a cold cache, the second the person's prefix in it. The floor of a
+turn is the time, measured in this run, of plain matrix multiplies of the shapes that the model needs for the
+turn's scoring tokens (prefix and segments, nothing cached). Run `convrec demo` once before.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from uuid import uuid4
 
+import typer
 from rich.console import Console
 
 from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue
-from convrec.engine.base import Engine, Labels
+from convrec.engine.base import Engine, Labels, Sampling
+from convrec.engine.vllm import VllmEngine
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.recommender import ChatRequest, Recommender, SlateReady, TurnDone
@@ -32,31 +36,54 @@ MESSAGES = (
     "a drama from the 90s",
     "no horror please, something light",
     "a science fiction adventure",
+    "something shorter and newer",
+    "a thriller from the 80s",
+    "films about boxing",
+    "a musical for the whole family",
+    "war films, but no romance",
 )
 
 
-class CountingEngine:
-    """Passes everything on and remembers how many tokens each call of `score` asked about."""
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A call of `score`: what was asked about, and the seconds that it took."""
+
+    prefix: list[int]
+    segments: list[list[int]]
+    adapter: str | None
+    seconds: float
+
+    @property
+    def tokens(self) -> int:
+        """Of the prefix and all segments."""
+        return len(self.prefix) + sum(map(len, self.segments))
+
+
+class WatchedEngine:
+    """Passes everything on and remembers the calls of `score`."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.tokens: list[tuple[int, int]] = []
+        self.engine = engine
+        self.calls: list[Scored] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        return getattr(self.engine, name)
 
     async def score(
         self, prefix: Sequence[int], segments: Sequence[Sequence[int]], labels: Labels, adapter: str | None = None
     ) -> list[float]:
         """Engine.score."""
-        self.tokens.append((len(prefix) + sum(map(len, segments)), len(segments)))
-        return await self._engine.score(prefix, segments, labels, adapter)
+        started = time.perf_counter()
+        values = await self.engine.score(prefix, segments, labels, adapter)
+        seconds = time.perf_counter() - started
+        self.calls.append(Scored(list(prefix), [list(segment) for segment in segments], adapter, seconds))
+        return values
 
 
-async def run_turn(recommender: Recommender, user_id: str, message: str) -> tuple[float, float]:
+async def run_turn(recommender: Recommender, request: ChatRequest) -> tuple[float, float]:
     """Seconds to the slate, and of the whole turn."""
     slate_s = turn_s = 0.0
-    async for event in recommender.chat(ChatRequest(user_id, message)):
+    async for event in recommender.chat(request):
         if isinstance(event, SlateReady):
             assert not event.slate.degraded, event.slate.reason
             slate_s = event.latency_s
@@ -97,67 +124,148 @@ def floor_s(model: str, tokens: int, rows: int, repeats: int = 3) -> float:
     return min(times)
 
 
-def messages(catalogue: Catalogue, recommender: Recommender, turns: int) -> list[tuple[str, str]]:
-    """(user_id, message) of each turn: active users in turn, each naming something of their own."""
-    users = [user_id for user_id, _ in recommender.ledger.users(turns)]
+def whole_prompts_s(model: str, calls: Sequence[Scored]) -> list[float]:
+    """Seconds in which plain transformers scores each call's prompts one after the other, nothing shared."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
+    times = []
+    with torch.inference_mode():
+        loaded(torch.tensor([calls[0].prefix]))
+        for call in calls:
+            started = time.perf_counter()
+            for segment in call.segments:
+                loaded(torch.tensor([call.prefix + segment]), logits_to_keep=1)
+            times.append(time.perf_counter() - started)
+    return times
+
+
+async def generated_list_s(engine: Engine, call: Scored, titles: Sequence[str]) -> float:
+    """Seconds in which the engine writes a ranked list of these titles, in whatever order it likes."""
+    shown = "".join(f"- {title}\n" for title in titles)
+    asked = engine.tokenizer.encode(f"{shown}The same films, best first:\n")
+    line = " | ".join(json.dumps(f"{title}\n", ensure_ascii=False) for title in titles)
+    grammar = f"root ::= {' '.join(['line'] * len(titles))}\nline ::= {line}"
+    budget = 2 * len(engine.tokenizer.encode(shown)) + 100
+    started = time.perf_counter()
+    pieces: AsyncIterator[str] = engine.generate(
+        [*call.prefix, *asked], Sampling(budget, grammar=grammar), call.adapter
+    )
+    async for _ in pieces:
+        pass
+    return time.perf_counter() - started
+
+
+def requests(catalogue: Catalogue, recommender: Recommender, people: int) -> list[tuple[ChatRequest, ChatRequest]]:
+    """What each person says: something, naming a thing of their own, and something else in the same session."""
     made = []
-    for turn in range(turns):
-        user_id = users[turn % len(users)]
+    for number, (user_id, _) in enumerate(recommender.ledger.users(people)):
         liked = next(e.item_id for e in reversed(recommender.ledger.feedback(user_id)) if e.item_id)
-        made.append((user_id, MESSAGES[turn % len(MESSAGES)].format(liked=catalogue[liked].title)))
+        session = f"bench-{uuid4().hex}"
+        first, second = (
+            ChatRequest(
+                user_id, MESSAGES[n % len(MESSAGES)].format(liked=catalogue[liked].title), session_id=session
+            )
+            for n in (number, number + 1)
+        )
+        made.append((first, second))
     return made
 
 
-async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+async def measure(
+    workshop: Workshop, turns: int, conversation: int, compared: int, steps: ConsoleSteps
+) -> dict[str, Any]:
     """Run the turns; they stay in the ledger of the data folder, as a person's would."""
-    console = Console(stderr=True)
-    steps = ConsoleSteps(console)
-    workshop = Workshop(load_settings(data_dir=arguments.data_dir, engine=arguments.engine, model=arguments.model))
     catalogue = workshop.catalogue()
     async with AsyncExitStack() as stack:
         index = stack.enter_context(workshop.open_index(catalogue, steps))
         started = time.perf_counter()
-        engine = CountingEngine(await start_engine(workshop.settings, workshop.model, steps))
+        engine = WatchedEngine(await start_engine(workshop.settings, workshop.model, steps))
         start_s = time.perf_counter() - started
         stack.push_async_callback(engine.close)
         recommender = workshop.recommender(catalogue, index, engine, await workshop.active_version(engine, steps))
-        plan = messages(catalogue, recommender, arguments.turns + 1)
-        await run_turn(recommender, *plan[0])  # warms caches and grammars
-        engine.tokens.clear()
-        times = []
-        with steps.step(f"{arguments.turns} turns") as progress:
-            for done, (user_id, message) in enumerate(plan[1:], start=1):
-                times.append(await run_turn(recommender, user_id, message))
-                progress(done / arguments.turns, message)
-        name = engine.name
-    slate_s = [slate for slate, _ in times]
-    floors = [floor_s(workshop.model, tokens, rows) for tokens, rows in engine.tokens]
-    return {
-        "engine": name,
-        "turns": arguments.turns,
-        "engine_start_s": round(start_s, 1),
-        "scored_tokens": statistics.median(tokens for tokens, _ in engine.tokens),
-        "slate_s": round(statistics.median(slate_s), 3),
-        "turn_s": round(statistics.median(turn for _, turn in times), 3),
+        plan = requests(catalogue, recommender, turns + 2)
+        for request in plan[0]:  # warms caches and grammars
+            await run_turn(recommender, request)
+        engine.calls.clear()
+        cold, cached = [], []
+        with steps.step(f"{turns} people, two turns each") as progress:
+            for done, (first, second) in enumerate(plan[1:-1], start=1):
+                cold.append(await run_turn(recommender, first))
+                cached.append(await run_turn(recommender, second))
+                progress(done / turns, first.message)
+        calls = list(engine.calls)
+        figures: dict[str, Any] = {
+            "engine": engine.name,
+            "adapter": recommender.version.adapter,
+            "turns": turns,
+            "engine_start_s": round(start_s, 1),
+            "scored_tokens": statistics.median(call.tokens for call in calls),
+        }
+        if isinstance(engine.engine, VllmEngine):
+            figures["prefix_hit_rate"] = await _hit_rate(engine.engine, recommender, plan[-1], conversation)
+        with steps.step(f"{compared} slates as generated lists"):
+            titles = [
+                [catalogue[i].title for i in list(catalogue.ids)[n :: len(catalogue) // 20][:20]]
+                for n in range(compared)
+            ]
+            lists = [
+                await generated_list_s(engine.engine, call, names)
+                for call, names in zip(calls[::2], titles, strict=False)
+            ]
+    with steps.step("The floors"):
+        floors = [floor_s(workshop.model, call.tokens, len(call.segments)) for call in calls]
+    with steps.step(f"{compared} slates as whole prompts"):
+        whole = whole_prompts_s(workshop.model, calls[: 2 * compared : 2])
+
+    def ratio(times: Sequence[float], over: Sequence[float]) -> float:
+        return round(statistics.median(a / b for a, b in zip(times, over, strict=True)), 3)
+
+    cold_s, cached_s = [slate for slate, _ in cold], [slate for slate, _ in cached]
+    score_s = [call.seconds for call in calls[: 2 * compared : 2]]
+    return figures | {
+        "slate_s": round(statistics.median(cold_s), 3),
+        "slate_cached_s": round(statistics.median(cached_s), 3),
+        "turn_s": round(statistics.median(turn for _, turn in cold), 3),
+        "turn_cached_s": round(statistics.median(turn for _, turn in cached), 3),
         "floor_s": round(statistics.median(floors), 3),
-        "slate_over_floor_cold": round(statistics.median(s / f for s, f in zip(slate_s, floors, strict=True)), 3),
+        "slate_over_floor_cold": ratio(cold_s, floors[::2]),
+        "slate_over_floor_cached": ratio(cached_s, floors[1::2]),
+        "speedup_over_whole_prompts": ratio(whole, score_s),
+        "speedup_over_generated_list": ratio(lists, score_s),
     }
 
 
-def main() -> None:
-    """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, default=None, help="the demo's data folder [.convrec]")
-    parser.add_argument("--engine", choices=("auto", "vllm", "transformers"), default=None)
-    parser.add_argument("--model", default=None, help="folder or hub name [the demo's model]")
-    parser.add_argument("--turns", type=int, default=20)
-    parser.add_argument("--json", type=Path, default=None, help="write the figures here")
-    arguments = parser.parse_args()
-    result = asyncio.run(measure(arguments))
+async def _hit_rate(
+    engine: VllmEngine, recommender: Recommender, person: tuple[ChatRequest, ChatRequest], turns: int
+) -> float:
+    """Share of the tokens of a conversation's prompts, replies included, that vLLM had in its cache."""
+    before = await engine.prefix_cache()
+    for turn in range(turns):
+        message = MESSAGES[turn % len(MESSAGES)].format(liked="Alien")
+        await run_turn(recommender, ChatRequest(person[0].user_id, message, person[0].session_id))
+    asked, found = (after - b for after, b in zip(await engine.prefix_cache(), before, strict=True))
+    return round(found / asked, 3)
+
+
+def main(
+    engine: Annotated[str | None, typer.Option(help="auto, vllm or transformers")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder or hub name [the demo's model]")] = None,
+    turns: Annotated[int, typer.Option(help="People, who say two things each")] = 20,
+    conversation: Annotated[int, typer.Option(help="Turns of the one whose cache hits are counted")] = 10,
+    compared: Annotated[int, typer.Option(help="Slates also made as whole prompts and as generated lists")] = 3,
+    data_dir: Annotated[Path | None, typer.Option(help="The demo's data folder [.convrec]")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here")] = None,
+) -> None:
+    """Measure and print."""
+    workshop = Workshop(load_settings(data_dir=data_dir, engine=engine, model=model))
+    steps = ConsoleSteps(Console(stderr=True))
+    result = asyncio.run(measure(workshop, turns, conversation, compared, steps))
     print(json.dumps(result, indent=2))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    if json_file:
+        json_file.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -18,7 +18,7 @@ from convrec.evaluation.base import Task
 from convrec.evaluation.datasets.base import Dataset
 from convrec.evaluation.datasets.movielens import read_movielens_100k
 from convrec.evaluation.datasets.redial import read_redial
-from convrec.evaluation.protocols import conversation, like_dislike
+from convrec.evaluation.protocols import conversation
 from convrec.prompting import load_domain
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.embedding import NoText, SentenceEmbedder
@@ -28,14 +28,12 @@ from convrec.service.retrain import RetrainConfig, train_version
 from convrec.service.steps import Steps
 from convrec.settings import load_settings
 from convrec.training.embedder import EmbedderConfig, train_embedder
-from convrec.training.examples import ExamplesConfig, choice_cases
+from convrec.training.examples import ExamplesConfig
 from convrec.training.lessons import LessonsConfig
 from convrec.training.objective import Objective
-from convrec.training.opinions import opinion_groups
 from convrec.training.requests import conversation_pairs
-from convrec.training.task_lessons import HeldOut, parted, task_lessons
+from convrec.training.task_lessons import HeldOut, early_choices, parted, task_lessons
 from convrec.training.trainer import TrainerConfig
-from convrec.types import FeedbackEvent
 
 _OWN = TrainerConfig()
 
@@ -85,7 +83,7 @@ def main(
         task, choosing, judging = _conversations(read_redial(path, movies))
         eyes, weights = SentenceEmbedder(embedder), hybrid_config(embedder)
     else:
-        task, choosing, judging = _choices(read_movielens_100k(path, workshop.settings.data_dir, movies))
+        task, choosing, judging = early_choices(read_movielens_100k(path, workshop.settings.data_dir, movies))
         eyes, weights = NoText(), workshop.hybrid
 
     def blind(units: frozenset[str]) -> Embedder:
@@ -114,25 +112,6 @@ def main(
     done = train_version(workshop, task.catalogue, lessons, config, steps)
     print_verdict(console, done.verdict)
     console.print(f"{done.version.label if done.version else 'nothing'} was kept")
-
-
-def _choices(films: Dataset) -> tuple[Task, HeldOut, HeldOut]:
-    """Everything from the first 80 % of everybody's ratings, whose rest like-dislike and leave-one-out judge by.
-
-    Of every fifth person the last of them choose, of two more the last judge; all else is learned from.
-    """
-    early = like_dislike(films).train
-    part = {user: number % 5 for number, user in enumerate(sorted({event.user_id for event in early}))}
-    tail = LessonsConfig().opinion_items
-    by_user: dict[str, list[FeedbackEvent]] = {}
-    for event in early:
-        by_user.setdefault(event.user_id, []).append(event)
-    held = {user for user, own in by_user.items() if part[user] < 3 and len(own) >= 2 * tail}
-    train = [event for user, own in by_user.items() for event in (own[:-tail] if user in held else own)]
-    cases = [case for case in choice_cases(early, films.catalogue, tail // 3) if case.unit in held]
-    groups = [group for group in opinion_groups(early, films.catalogue, tail, 1) if group.unit in held]
-    choosers = {user for user in held if part[user] == 0}
-    return Task("choices and opinions", films.catalogue, tuple(train)), *parted(choosers, cases, groups)
 
 
 def _conversations(talks: Dataset) -> tuple[Task, HeldOut, HeldOut]:

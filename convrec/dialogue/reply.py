@@ -15,14 +15,13 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import TOLD, Sentences
 from convrec.dialogue.titles import mentions_outside
-from convrec.engine.base import Engine, Message, Sampling, Tokenizer
-from convrec.errors import EngineError
+from convrec.engine.base import Engine, OpenPrompt, Sampling, Tokenizer
+from convrec.errors import EngineError, NotFoundError
 from convrec.prompting import Prompts
 from convrec.types import Intent, IntentKind, SessionState, Slate
 
 __all__ = ["ReplyWriter", "mentions_outside"]
 
-_MESSAGE_TOKENS = 96
 _QUERY_TOKENS = 32
 _ITEM_TOKENS = 48
 _SPARE_TOKENS = 16
@@ -35,7 +34,7 @@ class ReplyWriter:
 
     Args:
         engine: Chooses the sentences.
-        prompts: Holds the template `reply` with blocks `system` and `user`.
+        prompts: Holds the template `reply` with the block `segment`.
         catalogue: Its titles are what a reply may not name beyond its slate.
         timeout_s: Seconds for the engine; then the reply is completed without it.
         temperature: Of the choice among sentences; the seed follows from the prompt, so equal turns read alike.
@@ -60,54 +59,51 @@ class ReplyWriter:
         self._sentences = Sentences(catalogue)
 
     async def write(
-        self, message: str, intent: Intent, state: SessionState, slate: Slate
+        self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt | None
     ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
         Args:
-            message: What the person said.
-            intent: As it was understood.
+            intent: The message as it was understood.
             state: The conversation, this message included.
             slate: What is shown; empty when nothing qualified.
+            opened: What the engine has read of the person and the message; None where it is not to be asked.
         """
         script = self._sentences.script(intent, state, slate)
         text = ""
-        if not (script.is_fixed or slate.degraded or intent.kind in _UNWRITTEN):
-            async with aclosing(self._generate(script, message, state, slate)) as pieces:
+        if opened is not None and not (script.is_fixed or slate.degraded or intent.kind in _UNWRITTEN):
+            async with aclosing(self._generate(script, intent, state, slate, opened)) as pieces:
                 async for piece in pieces:
                     text += piece
                     yield piece
         if rest := script.complete(text):
             yield rest
 
-    def prompt(self, message: str, state: SessionState, slate: Slate) -> str:
-        """The rendered chat prompt; texts of people and of the catalogue are escaped and cut to size."""
+    def prompt(self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt) -> list[int]:
+        """The prompt's token ids, which go on from `opened`; texts of the catalogue are escaped and cut."""
         tokenizer = self._engine.tokenizer
-        domain = self._catalogue.domain
-        items = [
-            _line(self._catalogue.describe(r.item), _ITEM_TOKENS, tokenizer) for r in slate.recommendations[:TOLD]
-        ]
-        user = self._prompt.render(
-            "user",
-            domain=domain,
-            items=items,
+        text = self._prompt.render(
+            "segment",
+            domain=self._catalogue.domain,
+            items=[
+                _line(self._catalogue.describe(r.item), _ITEM_TOKENS, tokenizer)
+                for r in slate.recommendations[:TOLD]
+            ],
             count=len(slate.recommendations),
-            message=_line(message, _MESSAGE_TOKENS, tokenizer),
-            query=_line(state.query, _QUERY_TOKENS, tokenizer),
+            # What this very message asks for has been read.
+            query="" if state.query == intent.query else _line(state.query, _QUERY_TOKENS, tokenizer),
         )
-        return tokenizer.chat(
-            [Message("system", self._prompt.render("system", domain=domain)), Message("user", user)]
-        )
+        return [*opened.before, *tokenizer.encode(text + opened.after)]
 
     async def _generate(
-        self, script: Script, message: str, state: SessionState, slate: Slate
+        self, script: Script, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt
     ) -> AsyncGenerator[str, None]:
         """The engine's pieces for as long as it answers in time and what it says is in the script."""
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         stream: AsyncIterator[str] | None = None
         text = ""
         try:
-            stream = self._start(script, self.prompt(message, state, slate))
+            stream = self._start(script, self.prompt(intent, state, slate, opened), slate.adapter)
             while True:
                 # Around each step and not around the loop: what the reader does between pieces is not cancelled.
                 async with asyncio.timeout_at(deadline):
@@ -116,21 +112,21 @@ class ReplyWriter:
                     return
                 text += piece
                 yield piece
-        except (EngineError, TimeoutError, StopAsyncIteration):
+        except (EngineError, NotFoundError, TimeoutError, StopAsyncIteration):
             return
         finally:
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
-    def _start(self, script: Script, prompt: str) -> AsyncIterator[str]:
-        encode = self._engine.tokenizer.encode
+    def _start(self, script: Script, prompt: list[int], adapter: str | None) -> AsyncIterator[str]:
+        """With the adapter that scored, because the engine keeps what it has read by adapter."""
         sampling = Sampling(
-            max_tokens=len(encode(script.longest)) + _SPARE_TOKENS,
+            max_tokens=len(self._engine.tokenizer.encode(script.longest)) + _SPARE_TOKENS,
             temperature=self._temperature,
-            seed=crc32(prompt.encode("utf-8", "replace")),
+            seed=crc32(repr(prompt).encode()),
             grammar=script.grammar(),
         )
-        return self._engine.generate(encode(prompt), sampling)
+        return self._engine.generate(prompt, sampling, adapter)
 
 
 def _line(text: str, limit: int, tokenizer: Tokenizer) -> str:

@@ -25,6 +25,19 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPrompt:
+    """A prompt up to the place where a segment goes, which one engine call after another goes on from.
+
+    Args:
+        before: Token ids, the same for all segments: the engine reads them once.
+        after: Text that closes every segment.
+    """
+
+    before: list[int]
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterRef:
     """A LoRA version on disk; `name` is immutable and unique ("movies@3")."""
 

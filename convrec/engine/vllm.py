@@ -180,6 +180,10 @@ class VllmEngine:
         ready, all_ = await self._client.ready(), len(self._urls())
         return Health(ready > 0, f"{name}, {ready} of {all_} vLLM servers ready")
 
+    async def prefix_cache(self) -> tuple[float, float]:
+        """Tokens that prompts had since the start, and how many of them did not have to be read again."""
+        return await self._ready().prefix_cache()
+
     def _urls(self) -> tuple[str, ...]:
         return self._given_urls if self._server is None else (self._server.url,)
 
@@ -194,6 +198,7 @@ def _completion(prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:
     body: dict[str, Any] = {
         "prompt": list(prompt),
         "stream": True,
+        "priority": 1,  # behind scores, whose priority is 0
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": 1.0,

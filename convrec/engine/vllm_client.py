@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from convrec.engine.base import AdapterRef, Tokenizer
 from convrec.errors import EngineError, EngineUnavailableError, NotFoundError
 
+_PERSON_TOKENS = 96
+"""Past the words that all prompts share, within what a person's turns have in common."""
+_ILL_S = 5.0
 _PROBE = "Which tokenizer is this? <3 naïve 東京 1999"
 
 
@@ -27,8 +33,10 @@ class _Served:
 class VllmClient:
     """One connection pool for all servers of a model.
 
-    A request goes to the server that its prompt picks, so that the same prompt meets the same prefix cache, and to
-    the next one when that fails. A server that lost an adapter in a restart is given it again.
+    A request goes to the server that the beginning of its prompt picks, so that a person meets the prefix cache
+    that knows them, and to the next one when that fails: each beginning has an order of its own, so that the share
+    of a server that is down is spread over all others (rendezvous hashing, Thaler & Ravishankar 1998). A server
+    that failed is asked last for a while. One that lost an adapter in a restart is given it again.
 
     Args:
         urls: Where the servers are now.
@@ -42,6 +50,7 @@ class VllmClient:
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(None, connect=2.0), trust_env=False)
         self._served: dict[str, _Served] = {}
         self._adapters: dict[str, AdapterRef] = {}
+        self._failed_at: dict[str, float] = {}
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -70,7 +79,7 @@ class VllmClient:
         Args:
             path: Of the route.
             body: Without `model`.
-            prompt: Token ids; picks the first server to try.
+            prompt: Token ids; the first of them pick the order in which servers are tried.
             tokens: Length of the longest prompt in the body with its first answer token.
             adapter: Name of a loaded adapter, None for the base model.
 
@@ -80,10 +89,8 @@ class VllmClient:
             NotFoundError: The adapter is not loaded.
         """
         ref = None if adapter is None else self._find(adapter)
-        urls = self._urls()
-        first = hash(tuple(prompt)) % len(urls)
         failures: list[EngineUnavailableError] = []
-        for url in (*urls[first:], *urls[:first]):
+        for url in self._order(prompt):
             try:
                 served = await self._find_served(url)
                 if tokens > served.max_tokens:
@@ -102,6 +109,7 @@ class VllmClient:
                     return response
                 await _refused(response, f"the request to {url}")
             except EngineUnavailableError as error:
+                self._failed_at[url] = time.monotonic()
                 failures.append(error)
         raise failures[-1]
 
@@ -144,6 +152,34 @@ class VllmClient:
     async def ready(self) -> int:
         """How many servers are healthy; never raises."""
         return sum(await asyncio.gather(*(self._healthy(url) for url in self._urls())))
+
+    def _order(self, prompt: Sequence[int]) -> list[str]:
+        """The servers, the one that the prompt's beginning picks first, those that failed of late last."""
+        person = str(list(prompt[:_PERSON_TOKENS])).encode()
+        now = time.monotonic()
+
+        def place(url: str) -> tuple[bool, int]:
+            ill = now - self._failed_at.get(url, -_ILL_S) < _ILL_S
+            return ill, crc32(url.encode(), crc32(person))
+
+        return sorted(self._urls(), key=place)
+
+    async def prefix_cache(self) -> tuple[float, float]:
+        """Tokens that prompts had since the servers' starts, and how many of them were in a cache.
+
+        vLLM's counters vllm:prefix_cache_queries and vllm:prefix_cache_hits, over all servers that are up.
+        """
+        asked = found = 0.0
+        for url in self._urls():
+            try:
+                text = (await self._http.get(f"{url}/metrics")).text
+            except httpx.TransportError:
+                continue
+            for family in text_string_to_metric_families(text):
+                total = sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
+                asked += total if family.name == "vllm:prefix_cache_queries" else 0.0
+                found += total if family.name == "vllm:prefix_cache_hits" else 0.0
+        return asked, found
 
     async def _healthy(self, url: str) -> bool:
         try:

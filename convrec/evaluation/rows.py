@@ -6,6 +6,8 @@ A run that was killed goes on where the file ends; a torn last line is dropped.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,14 +17,11 @@ Row = dict[str, Any]
 
 
 class RowsFile:
-    """Rows of one run on disk.
+    """Rows of one run on disk; none is kept in memory.
 
     Args:
         path: Made where it is missing.
         header: What the rows depend on; a file with another one is refused.
-
-    Attributes:
-        rows: Those on disk.
 
     Raises:
         DataError: The file is of another run, or damaged.
@@ -31,14 +30,19 @@ class RowsFile:
     def __init__(self, path: Path, header: Row) -> None:
         self._path = path
         self._stream: TextIO | None = None
-        self.rows: list[Row] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         wanted: Row = json.loads(json.dumps(header))
         if path.exists():
-            found, self.rows, length = _read(path)
+            found: Row | None = None
+            length = 0
+            for row, end in _whole_lines(path):
+                found, length = (row if found is None else found), end
             if found is not None and found != wanted:
                 names = ", ".join(sorted(n for n in {*found, *wanted} if found.get(n) != wanted.get(n)))
-                raise DataError(f"{path} is of another run (its {names} differ); delete it or name another --out")
+                raise DataError(
+                    f"{path} is of another run (its {names} differ); start that again as it was to go on, delete "
+                    "the file, or name another --out"
+                )
             with path.open("rb+") as stream:
                 stream.truncate(length)
             if found is not None:
@@ -51,10 +55,17 @@ class RowsFile:
             self._stream = self._path.open("a", encoding="utf-8")
         self._stream.write(json.dumps(row) + "\n")
         self._stream.flush()
-        self.rows.append(row)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows on disk, oldest first, read as they are asked for.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        return (row for row, _ in islice(_whole_lines(self._path), 1, None))
 
     def close(self) -> None:
-        """Close the file. Idempotent."""
+        """Close the file for writing. Idempotent."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -66,23 +77,22 @@ def read_rows_file(path: Path) -> tuple[Row, list[Row]]:
     Raises:
         DataError: It has no header, or is damaged.
     """
-    header, rows, _ = _read(path)
-    if header is None:
+    lines = [row for row, _ in _whole_lines(path)]
+    if not lines:
         raise DataError(f"{path} has no header; it is no file of results")
-    return header, rows
+    return lines[0], lines[1:]
 
 
-def _read(path: Path) -> tuple[Row | None, list[Row], int]:
-    """Header, rows, and how many bytes of the file are whole lines."""
-    found: list[Row] = []
+def _whole_lines(path: Path) -> Iterator[tuple[Row, int]]:
+    """Every line, the header first, and how many bytes the file has up to its end; a torn last one is left out."""
     length = 0
     with path.open("rb") as stream:
-        for line in stream:
+        for number, line in enumerate(stream, start=1):
             if not line.endswith(b"\n"):
-                break
+                return
             try:
-                found.append(dict(json.loads(line)))
+                row = dict(json.loads(line))
             except (ValueError, TypeError) as error:
-                raise DataError(f"{path}, line {len(found) + 1} is damaged ({error}); delete the file") from error
+                raise DataError(f"{path}, line {number} is damaged ({error}); delete the file") from error
             length += len(line)
-    return (found[0], found[1:], length) if found else (None, [], length)
+            yield row, length

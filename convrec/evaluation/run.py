@@ -143,8 +143,8 @@ def _run(
     ranks = RowsFile(config.out / "ranks" / f"{system.name}-{seed}.jsonl", header)
     scores = RowsFile(config.out / "scores" / f"{system.name}-{seed}.jsonl", header)
     times = RowsFile(config.out / "ranks" / f"{system.name}-{seed}.times", header)
-    ranked = {row["case"] for row in ranks.rows}
-    scored = {row["unit"] for row in scores.rows}
+    ranked = {row["case"] for row in ranks.rows()}
+    scored = {row["unit"] for row in scores.rows()}
     try:
         for number, task in enumerate(tasks):
             cases = [case for case in task.cases if case.case_id not in ranked]
@@ -174,10 +174,10 @@ def _run(
         system.name,
         system.settings,
         seed,
-        sorted(ranks.rows, key=lambda row: order[row["case"]]),
-        scores.rows,
-        _median([row["fit_s"] for row in times.rows]),
-        _median([case_ms for row in times.rows for case_ms in row["case_ms"]]),
+        sorted(ranks.rows(), key=lambda row: order[row["case"]]),
+        list(scores.rows()),
+        _median([row["fit_s"] for row in times.rows()]),
+        _median([case_ms for row in times.rows() for case_ms in row["case_ms"]]),
     )
 
 

@@ -126,8 +126,8 @@ class Ledger:
             raise NotFoundError(f"no event {event_id!r} in the ledger; check the id")
         return from_row(*row)
 
-    def users(self, limit: int = 100) -> tuple[tuple[str, int], ...]:
-        """user_ids with the number of their feedback events, most active first, ties by user_id."""
+    def users(self, limit: int | None = 100) -> tuple[tuple[str, int], ...]:
+        """user_ids with the number of their feedback events, most active first, ties by user_id; None: all."""
         count = func.count()
         query = select(EVENTS.c.user_id, count).where(EVENTS.c.kind == FEEDBACK).group_by(EVENTS.c.user_id)
         query = query.order_by(count.desc(), EVENTS.c.user_id).limit(limit)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from convrec.data.catalogue import Catalogue
-from convrec.engine.base import Engine, Labels, Message, Tokenizer
+from convrec.engine.base import Engine, Labels, Message, OpenPrompt, Tokenizer
 from convrec.errors import PromptError
 from convrec.prompting import Prompt
 from convrec.ranking.base import RankingContext
@@ -76,9 +76,22 @@ class Interest:
         values = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, adapter)
         return values, prompt.prompt_hash
 
+    async def probe(self) -> None:
+        """Ask the engine the least that can be asked.
+
+        Raises:
+            EngineError: It does not answer.
+        """
+        labels = self._prompts.labels(self._engine.tokenizer)
+        await self._engine.score([labels.yes], [[labels.no]], labels)
+
     def prompt(self, context: RankingContext, candidates: Sequence[Candidate]) -> InterestPrompt:
         """The token ids that ask about each candidate for a context."""
         return self._prompts.make(self._engine.tokenizer, context, candidates)
+
+    def opened(self, context: RankingContext) -> OpenPrompt:
+        """The part of these prompts that all candidates share: the engine has read it once it has scored."""
+        return self._prompts.opened(self._engine.tokenizer, context)
 
 
 class InterestPrompts:
@@ -103,6 +116,13 @@ class InterestPrompts:
         Raises:
             PromptError: A label is not a single token of the tokenizer.
         """
+        prompt = self.opened(tokenizer, context)
+        segments = [tokenizer.encode(self._item(candidate, tokenizer) + prompt.after) for candidate in candidates]
+        digest = sha256(f"{self._prompt.hash}\n{prompt.before}".encode()).hexdigest()[:12]
+        return InterestPrompt(prompt.before, segments, self.labels(tokenizer), f"{self._prompt.name}:{digest}")
+
+    def opened(self, tokenizer: Tokenizer, context: RankingContext) -> OpenPrompt:
+        """The prompt up to the item."""
         rendered = tokenizer.chat(
             [
                 Message("system", self._prompt.render("system", domain=self._catalogue.domain)),
@@ -110,10 +130,24 @@ class InterestPrompts:
             ]
         )
         before, _, after = rendered.partition(_ITEM_MARK)
-        prefix = tokenizer.encode(before)
-        segments = [tokenizer.encode(self._item(candidate, tokenizer) + after) for candidate in candidates]
-        digest = sha256(f"{self._prompt.hash}\n{before}".encode()).hexdigest()[:12]
-        return InterestPrompt(prefix, segments, self._labels(tokenizer), f"{self._prompt.name}:{digest}")
+        return OpenPrompt(tokenizer.encode(before), after)
+
+    def labels(self, tokenizer: Tokenizer) -> Labels:
+        """The ids of the two answers.
+
+        Raises:
+            PromptError: One is not a single token of the tokenizer.
+        """
+        ids = {}
+        for name in ("yes", "no"):
+            tokens = tokenizer.encode(self._prompt.labels[name])
+            if len(tokens) != 1:
+                raise PromptError(
+                    f"{self._prompt.name}: label {name} = {self._prompt.labels[name]!r} is {len(tokens)} tokens "
+                    "for this model; choose a word that is one token"
+                )
+            ids[name] = tokens[0]
+        return Labels(yes=ids["yes"], no=ids["no"])
 
     def _user(self, context: RankingContext, tokenizer: Tokenizer) -> str:
         config, profile, state = self._config, context.profile, context.state
@@ -157,18 +191,6 @@ class InterestPrompts:
     def _describe(self, item_id: str, tokenizer: Tokenizer) -> str:
         described = self._catalogue.describe(self._catalogue[item_id])
         return tokenizer.escape(" ".join(described.replace(_ITEM_MARK, " ").split()))
-
-    def _labels(self, tokenizer: Tokenizer) -> Labels:
-        ids = {}
-        for name in ("yes", "no"):
-            tokens = tokenizer.encode(self._prompt.labels[name])
-            if len(tokens) != 1:
-                raise PromptError(
-                    f"{self._prompt.name}: label {name} = {self._prompt.labels[name]!r} is {len(tokens)} tokens "
-                    "for this model; choose a word that is one token"
-                )
-            ids[name] = tokens[0]
-        return Labels(yes=ids["yes"], no=ids["no"])
 
 
 def _word(share: float, words: Sequence[str]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue
+from convrec.engine.base import OpenPrompt
 from convrec.errors import EngineError, NotFoundError
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend
+from convrec.ranking.breaker import Breaker
 from convrec.ranking.interest import Interest
 from convrec.types import Candidate, Recommendation, ScoredCandidate, Slate
 
@@ -34,7 +35,7 @@ class BlendRanker:
         interest: Scores items with the LLM.
         version: What ranks. It may be replaced at any time: a slate is made by one version from start to end.
         catalogue: Where the items of the slate come from.
-        timeout_s: Seconds after which the slate is retrieval's own.
+        timeout_s: Seconds after which the slate is retrieval's own, and those after it until the LLM is well.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class BlendRanker:
         self._interest = interest
         self.version = version
         self._catalogue = catalogue
-        self._timeout_s = timeout_s
+        self._breaker = Breaker(interest.probe, timeout_s)
 
     async def rank(self, context: RankingContext, candidates: Sequence[Candidate], k: int) -> Slate:
         """The k best candidates as a slate without evidence; ties go to the better retrieved."""
@@ -51,11 +52,11 @@ class BlendRanker:
         values: Sequence[float | None]
         prompt_hash, reason = "", ""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                values, prompt_hash = await self._interest.score(context, candidates, version.adapter)
-        except (EngineError, NotFoundError, TimeoutError) as error:
-            values = [None] * len(candidates)
-            reason = str(error) or f"the language model did not answer within {self._timeout_s:g} s"
+            values, prompt_hash = await self._breaker.call(
+                lambda: self._interest.score(context, candidates, version.adapter)
+            )
+        except (EngineError, NotFoundError) as error:
+            values, reason = [None] * len(candidates), str(error)
         scored = sorted(
             (
                 ScoredCandidate(c.item_id, c.score, f, version.blend.score(c.score, f))
@@ -75,6 +76,10 @@ class BlendRanker:
             prompt_hash=prompt_hash,
             adapter=version.adapter,
         )
+
+    def opened(self, context: RankingContext) -> OpenPrompt:
+        """What the engine has read of a person to rank for them; see Interest.opened."""
+        return self._interest.opened(context)
 
     def _recommend(self, scored: ScoredCandidate, rank: int, scale: float, blend: Blend) -> Recommendation:
         return Recommendation(

@@ -29,6 +29,7 @@ from convrec.service.schemas import (
 from convrec.service.slot import RecommenderDep, RecommenderSlot, Served, ServedDep, ServerInfo
 from convrec.service.stream import while_connected
 from convrec.service.transport import Transport
+from convrec.service.turnstile import Turnstile
 from convrec.service.views import (
     DomainView,
     ItemView,
@@ -47,17 +48,19 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered; the message says why."},
     "5XX": {"model": ErrorEnvelope, "description": "The server cannot answer; 503 may pass."},
 }
+_TURNS = frozenset({"/v1/chat/completions", "/v1/recommendations"})
 
 operations = APIRouter(tags=["Operations"])
 router = APIRouter(prefix="/v1", tags=["convrec"])
 
 
-def create_app(slot: RecommenderSlot, *, info: ServerInfo) -> FastAPI:
+def create_app(slot: RecommenderSlot, *, info: ServerInfo, max_turns: int = 64) -> FastAPI:
     """The app.
 
     Args:
         slot: Where the recommender is or will be; until then routes answer 503.
         info: What the server says of itself.
+        max_turns: How many turns may be under way at once.
     """
     metrics = Metrics()
     app = FastAPI(
@@ -70,6 +73,7 @@ def create_app(slot: RecommenderSlot, *, info: ServerInfo) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.served = Served(slot, info, metrics)
+    app.add_middleware(Turnstile, routes=_TURNS, limit=max_turns)
     app.add_middleware(Transport, metrics=metrics)
     for routes in (openai.router, router, operations):
         app.include_router(routes)

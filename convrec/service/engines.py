@@ -1,12 +1,14 @@
-"""Owns the choice of engine: what `engine = auto | vllm | transformers` means here, and falling back."""
+"""Owns the choice of engine: what `engine = auto | vllm | transformers` means here, falling back, and none."""
 
 from __future__ import annotations
 
-from convrec.engine.base import Engine
+from collections.abc import AsyncIterator
+
+from convrec.engine.base import Engine, Health, Tokenizer
 from convrec.engine.transformers import TransformersEngine
 from convrec.engine.vllm import VllmEngine, vllm_available
 from convrec.engine.vllm_server import VllmServer
-from convrec.errors import EngineUnavailableError
+from convrec.errors import EngineError, EngineUnavailableError
 from convrec.progress import Progress
 from convrec.service.steps import Steps
 from convrec.settings import Settings
@@ -47,6 +49,47 @@ async def start_engine(settings: Settings, model: str, steps: Steps, *, one_shot
                 reply_timeout_s=settings.reply_timeout_s,
             )
         )
+
+
+class NoEngine:
+    """Stands where no language model is wanted: it refuses to be asked, so retrieval alone makes slates."""
+
+    name = "none"
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """There is none."""
+        raise _left_out()
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def score(self, *_: object, **__: object) -> list[float]:
+        """Refuses."""
+        raise _left_out()
+
+    def generate(self, *_: object, **__: object) -> AsyncIterator[str]:
+        """Refuses."""
+        raise _left_out()
+
+    async def load_adapter(self, *_: object, **__: object) -> None:
+        """Refuses."""
+        raise _left_out()
+
+    async def unload_adapter(self, *_: object, **__: object) -> None:
+        """Refuses."""
+        raise _left_out()
+
+    async def health(self) -> Health:
+        """Never ready."""
+        return Health(False, "left out")
+
+
+def _left_out() -> EngineError:
+    return EngineError("the language model was left out; start without --no-llm to ask it")
 
 
 async def _started(engine: Engine) -> Engine:

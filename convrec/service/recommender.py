@@ -152,12 +152,12 @@ class Recommender:
         self.catalogue = catalogue
         self.ledger = ledger
         self.engine = engine
+        self.candidates = candidates
         self._retriever = retriever
         self._ranker = ranker
         self._understanding = understanding
         self._evidence = evidence
         self._writer = writer
-        self._candidates = candidates
         self._k = k
         self._clock = clock
 
@@ -183,9 +183,11 @@ class Recommender:
         )
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
-        text = ""
+        text, opened = "", None
+        if not slate.degraded:
+            opened = self._ranker.opened(RankingContext(profile, state, request.message))
         try:
-            async with aclosing(self._writer.write(request.message, intent, state, slate)) as pieces:
+            async with aclosing(self._writer.write(intent, state, slate, opened)) as pieces:
                 async for piece in pieces:
                     text += piece
                     yield ReplyDelta(piece)
@@ -201,14 +203,14 @@ class Recommender:
     async def recommend(self, request: RecommendRequest) -> SlateReady:
         """A slate without a conversation; its impression is in the ledger when this returns."""
         started = time.monotonic()
-        intent = await asyncio.to_thread(self._understanding.understand, request.query, SessionState())
-        intent = replace(intent, constraints=intent.constraints + request.constraints)
-        state = update(SessionState(), intent)
-        profile = await self._profile(request.user_id)
-        query = retrieval_query(state, profile, self._clock())
-        query = replace(query, exclude=query.exclude | request.exclude)
-        slate = await self._slate(profile, state, request.query, query, request.k or state.k or self._k)
+        intent, state, profile, slate = await self._unshown(request)
+        slate = self._explained(slate, state, profile)
         return await self._show(request.user_id, None, None, intent, state, slate, started)
+
+    async def rank(self, request: RecommendRequest) -> Slate:
+        """The slate that `recommend` would show, for nobody to see: without evidence, the ledger as it was."""
+        *_, slate = await self._unshown(request)
+        return slate
 
     @property
     def version(self) -> RankingVersion:
@@ -264,11 +266,29 @@ class Recommender:
             ]
         await asyncio.to_thread(self.ledger.append_many, [turn, *said])
 
+    async def _unshown(self, request: RecommendRequest) -> tuple[Intent, SessionState, Profile, Slate]:
+        """The slate of a request without a conversation, and what it was made of."""
+        intent = await asyncio.to_thread(self._understanding.understand, request.query, SessionState())
+        intent = replace(intent, constraints=intent.constraints + request.constraints)
+        state = update(SessionState(), intent)
+        profile = await self._profile(request.user_id)
+        query = retrieval_query(state, profile, self._clock())
+        query = replace(query, exclude=query.exclude | request.exclude)
+        k = request.k or state.k or self._k
+        return intent, state, profile, await self._ranked(profile, state, request.query, query, k)
+
     async def _slate(
         self, profile: Profile, state: SessionState, message: str, query: RetrievalQuery, k: int
     ) -> Slate:
-        candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self._candidates, k))
-        slate = await self._ranker.rank(RankingContext(profile, state, message), candidates, k)
+        return self._explained(await self._ranked(profile, state, message, query, k), state, profile)
+
+    async def _ranked(
+        self, profile: Profile, state: SessionState, message: str, query: RetrievalQuery, k: int
+    ) -> Slate:
+        candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self.candidates, k))
+        return await self._ranker.rank(RankingContext(profile, state, message), candidates, k)
+
+    def _explained(self, slate: Slate, state: SessionState, profile: Profile) -> Slate:
         explained = [replace(r, evidence=self._evidence.explain(r, state, profile)) for r in slate.recommendations]
         return replace(slate, recommendations=tuple(explained))
 

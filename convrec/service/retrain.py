@@ -38,7 +38,7 @@ from convrec.training.lessons import Lessons, LessonsConfig, make_lessons
 from convrec.training.manifest import AdapterManifest, check_servable
 from convrec.training.parity import measure_parity
 from convrec.training.registry import AdapterVersion
-from convrec.training.trainer import TrainerConfig, train_adapter
+from convrec.training.trainer import TrainerConfig, digest, train_adapter
 
 _PARITY_EXAMPLES = 3
 _SCORE_TIMEOUT_S = 600.0
@@ -152,7 +152,8 @@ def train_version(
 
 def _work(folder: Path, config: RetrainConfig, lessons: Lessons) -> Path:
     """The folder of just this training; what other trainings of the name left unfinished is removed."""
-    told = json.dumps([lessons.lineage, asdict(config.trainer), asdict(config.lessons)], sort_keys=True)
+    made = [digest(lessons.learn), digest(lessons.choose)]
+    told = json.dumps([lessons.lineage, asdict(config.trainer), asdict(config.lessons), made], sort_keys=True)
     work = folder / f"{config.name}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     for other in folder.glob(f"{config.name}@*"):
         if other != work:

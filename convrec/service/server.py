@@ -35,6 +35,7 @@ from convrec.service.schedule import Schedule, retrain_command
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
 from convrec.service.swap import Swap
+from convrec.settings import Settings
 
 _PATIENCE_S = 60.0
 """How long the chat page may take to answer."""
@@ -59,7 +60,7 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_listening(slot, info, settings.host, settings.port))
+        url = await stack.enter_async_context(_listening(slot, info, settings))
         work = asyncio.create_task(_work(stack, workshop, slot, steps, url, ui=ui))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -171,8 +172,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(slot: RecommenderSlot, info: ServerInfo, host: str, port: int) -> AsyncIterator[str]:
+async def _listening(slot: RecommenderSlot, info: ServerInfo, settings: Settings) -> AsyncIterator[str]:
     """The API on an open port; yields its URL. On exit requests under way are finished first."""
+    host, port = settings.host, settings.port
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         opened = socket.create_server((host, port), family=family, backlog=256)
@@ -180,7 +182,7 @@ async def _listening(slot: RecommenderSlot, info: ServerInfo, host: str, port: i
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
     server = _Uvicorn(
         uvicorn.Config(
-            create_app(slot, info=info),
+            create_app(slot, info=info, max_turns=settings.max_turns),
             log_level="warning",
             access_log=False,
             lifespan="off",

@@ -154,6 +154,9 @@ class LedgerConformance:
         ledger.append_many([cara, COMMENT, LIKE, RATING, replace(TURN, user_id="dan")])
         assert ledger.users() == (("ann", 2), ("bob", 1), ("cara", 1))
         assert ledger.users(limit=1) == (("ann", 2),)
+        ledger.append_many([replace(COMMENT, event_id=f"more-{n}", user_id=f"user {n}") for n in range(100)])
+        assert len(ledger.users()) == 100
+        assert len(ledger.users(limit=None)) == 103
 
     def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
         """Whatever kind of event it is."""

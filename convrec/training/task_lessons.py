@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from convrec.evaluation.base import Case, Task
+from convrec.evaluation.datasets.base import Dataset
+from convrec.evaluation.protocols import like_dislike
 from convrec.progress import Progress
 from convrec.ranking.examples import Example
 from convrec.retrieval.base import Embedder
@@ -20,6 +22,7 @@ from convrec.training.examples import choice_cases, cross_fitted, matched, offer
 from convrec.training.lessons import Lessons, LessonsConfig, by_source
 from convrec.training.objective import fit_offset
 from convrec.training.opinions import Opinions, expressed, opinion_groups
+from convrec.types import FeedbackEvent
 
 _Held = TypeVar("_Held", Case, Opinions)
 
@@ -49,6 +52,25 @@ def parted(
         for chooses in (True, False)
     )
     return choosing, judging
+
+
+def early_choices(ratings: Dataset) -> tuple[Task, HeldOut, HeldOut]:
+    """Everything from the first 80 % of everybody's ratings, whose rest like-dislike and leave-one-out judge by.
+
+    Of every fifth person the last of them choose, of two more the last judge; all else is learned from.
+    """
+    early = like_dislike(ratings).train
+    part = {user: number % 5 for number, user in enumerate(sorted({event.user_id for event in early}))}
+    tail = LessonsConfig().opinion_items
+    by_user: dict[str, list[FeedbackEvent]] = {}
+    for event in early:
+        by_user.setdefault(event.user_id, []).append(event)
+    held = {user for user, own in by_user.items() if part[user] < 3 and len(own) >= 2 * tail}
+    train = [event for user, own in by_user.items() for event in (own[:-tail] if user in held else own)]
+    cases = [case for case in choice_cases(early, ratings.catalogue, tail // 3) if case.unit in held]
+    groups = [group for group in opinion_groups(early, ratings.catalogue, tail, 1) if group.unit in held]
+    choosers = {user for user in held if part[user] == 0}
+    return Task("choices and opinions", ratings.catalogue, tuple(train)), *parted(choosers, cases, groups)
 
 
 def task_lessons(

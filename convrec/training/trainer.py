@@ -64,6 +64,17 @@ class TrainerConfig:
     reporters: tuple[str, ...] = ()
 
 
+def digest(examples: Sequence[Example]) -> str:
+    """sha256 (hex) of everything in examples that has an order: sets differ from process to process."""
+    found = hashlib.sha256()
+    for example in examples:
+        context, profile = example.context, example.context.profile
+        known = (profile.user_id, profile.history, profile.liked, profile.disliked)
+        told = replace(example, context=RankingContext(Profile(""), SessionState()))
+        found.update(repr((known, context.state, context.message, told)).encode())
+    return found.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Trained:
     """What a training left.
@@ -86,6 +97,7 @@ def train_adapter(
     work: Path,
     config: TrainerConfig,
     progress: Progress,
+    initial: Path | None = None,
 ) -> Trained:
     """Train an adapter into `work/adapter`: adapter_model.safetensors (float16) and adapter_config.json.
 
@@ -96,6 +108,7 @@ def train_adapter(
         prompts: What is served with the adapter.
         work: Of this training alone: checkpoints and metrics.jsonl lie there too.
         progress: Called with the fraction done, and loss and examples per second.
+        initial: An adapter to go on from; None starts from the base model.
 
     Raises:
         DataError: There is nothing to learn from or to choose by, or `work` holds a training on something else.
@@ -110,7 +123,8 @@ def train_adapter(
         raise DataError(
             f"{len(examples)} examples to learn from and {len(held_out)} to choose by: collect more feedback first"
         )
-    made = json.dumps([asdict(config), str(base), _digest(examples), _digest(held_out)], sort_keys=True)
+    told = [asdict(config), str(base), digest(examples), digest(held_out), str(initial)]
+    made = json.dumps(told, sort_keys=True)
     _own(work, made)
     tokenizer = HFTokenizer(base)
     fed = Packs(examples, prompts, tokenizer, config.epochs, config.room, config.seed)
@@ -121,7 +135,7 @@ def train_adapter(
     gpu = torch.cuda.is_available()
     trainer = InterestTrainer(
         Score(fed.labels, config.objective, config.scale),
-        model=_with_lora(base, config, gpu),
+        model=_with_lora(base, config, gpu, initial),
         args=TrainingArguments(
             output_dir=str(work),
             per_device_train_batch_size=1,
@@ -166,14 +180,16 @@ def train_adapter(
     )
 
 
-def _with_lora(base: str | Path, config: TrainerConfig, gpu: bool) -> Any:
+def _with_lora(base: str | Path, config: TrainerConfig, gpu: bool, initial: Path | None) -> Any:
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(
         str(base), dtype=torch.bfloat16 if gpu else torch.float32, attn_implementation="sdpa"
     )
+    if initial is not None:
+        return PeftModel.from_pretrained(model, str(initial), is_trainable=True)
     modules = {
         name.rpartition(".")[2]
         for name, module in model.named_modules()
@@ -217,17 +233,6 @@ def _own(work: Path, made: str) -> None:
     if note.is_file() and note.read_text() != made:
         raise DataError(f"{work} holds a training with other settings or data; name another folder")
     note.write_text(made)
-
-
-def _digest(examples: Sequence[Example]) -> str:
-    """sha256 (hex) of everything in them that has an order: sets differ from process to process."""
-    digest = hashlib.sha256()
-    for example in examples:
-        context, profile = example.context, example.context.profile
-        known = (profile.user_id, profile.history, profile.liked, profile.disliked)
-        told = replace(example, context=RankingContext(Profile(""), SessionState()))
-        digest.update(repr((known, context.state, context.message, told)).encode())
-    return digest.hexdigest()
 
 
 def _save(model: Any, base: str, folder: Path) -> None:

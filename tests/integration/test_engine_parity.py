@@ -12,9 +12,11 @@ import time
 from contextlib import aclosing, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
 from convrec.engine.base import AdapterRef, Labels, Message, Sampling
 from convrec.engine.transformers import TransformersEngine
@@ -146,7 +148,7 @@ class TestVllmServer:
             await engine.start()
 
     async def test_base_rows_stay_right_when_every_adapter_slot_is_taken(self, vllm_engine, adapters):
-        """Without our worker, base rows in a batch with adapter rows get the last slot's delta."""
+        """Without our plugin, base rows in a batch with adapter rows get the last slot's delta."""
         prefix, segments, labels = _slate(vllm_engine)
         names = [f"slot@{number}" for number in range(3)]
         for name, path in zip(names, adapters, strict=True):
@@ -173,6 +175,18 @@ class TestVllmServer:
         await _until(lambda: vllm_engine.score(prefix, segments, labels), fails=False)
         after = await vllm_engine.score(prefix, segments, labels, adapter=ref.name)
         assert after == pytest.approx(before, abs=1e-4)
+
+    async def test_what_nobody_waits_for_frees_the_engine_within_a_second(self, vllm_engine):
+        prefix, segments, labels = _slate(vllm_engine)
+        async with aclosing(vllm_engine.generate(prefix, Sampling(max_tokens=1000))) as pieces:
+            await anext(pieces)
+            assert await _running(vllm_engine) == 1
+        await _idle_within_a_second(vllm_engine)
+        scoring = asyncio.create_task(vllm_engine.score([*prefix, 30] * 10, segments * 5, labels))
+        while not await _running(vllm_engine):
+            await asyncio.sleep(0.01)
+        scoring.cancel()
+        await _idle_within_a_second(vllm_engine)
 
     async def test_what_cannot_start_says_why(self, model, tmp_path):
         server = VllmServer(model, logs_dir=tmp_path, max_model_len=10**6)
@@ -224,6 +238,29 @@ def _chat(engine):
 
 async def _text(engine, prompt, sampling):
     return "".join([piece async for piece in engine.generate(prompt, sampling)])
+
+
+async def _running(engine):
+    """Requests that vLLM is working on or keeps waiting."""
+    [url] = engine._urls()
+    async with httpx.AsyncClient(trust_env=False) as http:
+        text = (await http.get(f"{url}/metrics")).text
+    names = ("vllm:num_requests_running", "vllm:num_requests_waiting")
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name in names
+    )
+
+
+async def _idle_within_a_second(engine):
+    left = time.monotonic()
+    while True:
+        await engine.score([20], [[9]], Labels(10, 11))  # vLLM counts anew when it has done something
+        if not await _running(engine):
+            return
+        assert time.monotonic() - left < 1.0
 
 
 async def _until(call, *, fails):

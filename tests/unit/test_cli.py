@@ -1,12 +1,16 @@
 import json
 from pathlib import Path
 
+import polars
 import pytest
 from typer.testing import CliRunner
 
 from convrec import cli
 from convrec.errors import ConvRecError
+from convrec.service.build import Workshop
 from convrec.testing.adapters import publish_adapter
+from convrec.testing.engine import FakeEngine
+from convrec.testing.retriever import HashEmbedder
 from convrec.training.registry import Registry
 
 ITEMS = "item_id,title,colour\nlamp,Lamp,red|blue\nchair,Chair,red\n,Nameless,red\nlamp,Again,red\n"
@@ -88,6 +92,74 @@ def test_recommending_before_there_is_a_model_says_what_to_do(folder: Path) -> N
     ingest()
     with pytest.raises(ConvRecError, match="convrec demo"):
         run("recommend", "--user", "ann")
+
+
+@pytest.fixture
+def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """What commands start, once the folder's files are ingested."""
+    engine = FakeEngine()
+
+    async def start(*args: object, **kwargs: object) -> FakeEngine:
+        return engine
+
+    monkeypatch.setattr("convrec.service.engines.start_engine", start)
+    monkeypatch.setattr(Workshop, "embedder", HashEmbedder())
+    monkeypatch.setenv("CONVREC_MODEL", "fake")
+    monkeypatch.setenv("CONVREC_ADAPTERS_DIR", str(folder / "adapters"))
+    ingest()
+    return engine
+
+
+def test_rank_all_writes_everybodys_best_items(folder: Path, engine: FakeEngine) -> None:
+    code, out = run("rank-all", "--out", "slates.jsonl", "--k", "1", "--candidates", "5")
+    assert (code, out) == (0, "2 users, 2 rows in slates.jsonl\n")
+    rows = [json.loads(line) for line in (folder / "slates.jsonl").read_text().splitlines()]
+    assert [(row["user_id"], row["item_id"], row["degraded"]) for row in rows] == [
+        ("ann", "chair", False),
+        ("bob", "lamp", False),
+    ]
+    assert all(0 < row["interest"] < 1 for row in rows)
+
+
+def test_rank_all_without_a_language_model_takes_users_from_a_file(
+    folder: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CONVREC_MODEL")
+    (folder / "users.txt").write_text("zoe\nann\n")
+    arguments = ("--no-llm", "--users", "users.txt", "--out", "slates.parquet", "--json")
+    code, out = run("rank-all", *arguments)
+    assert (code, json.loads(out)) == (0, {"users": 2, "rows": 3, "degraded": 0})
+    table = polars.read_parquet(folder / "slates.parquet")
+    assert table["user_id"].to_list() == ["zoe", "zoe", "ann"]
+    assert table["interest"].null_count() == 3
+
+
+def test_rank_all_says_when_the_language_model_failed(folder: Path, engine: FakeEngine) -> None:
+    engine.fail = True
+    result = CliRunner().invoke(cli.app, ["rank-all", "--out", "slates.jsonl"])
+    assert result.exit_code == 3
+    assert "2 users, 2 rows" in result.stdout
+    assert "failed for 2 users" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "slates.csv"], "FILE.jsonl or FILE.parquet"),
+        (["--out", "slates.jsonl", "--users", "nowhere.txt"], "nowhere.txt"),
+        (["--out", "slates.jsonl", "--candidates", "1"], "candidates"),
+    ],
+)
+def test_rank_all_refuses_what_it_cannot_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys, arguments: list[str], said: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["convrec", "rank-all", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
 
 
 def test_wrong_usage_is_exit_code_2(folder: Path) -> None:

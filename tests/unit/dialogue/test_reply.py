@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.reply import ReplyWriter, mentions_outside
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import Sentences
-from convrec.engine.base import Engine, Sampling, Tokenizer
+from convrec.engine.base import Engine, OpenPrompt, Sampling, Tokenizer
 from convrec.errors import EngineUnavailableError
 from convrec.prompting import Prompts
 from convrec.testing.engine import FakeEngine
@@ -19,6 +20,7 @@ from convrec.types import Intent, IntentKind, Recommendation, SessionState, Slat
 PROMPTS = Prompts(Path(__file__).parents[3] / "prompts")
 WISH = Intent(IntentKind.RECOMMEND, query="toys")
 STATE = SessionState(query="toys", turns=1)
+OPENED = OpenPrompt([21, 22, 23], "<|im_end|>")
 
 
 def slate(catalogue: Catalogue, degraded: bool = False) -> Slate:
@@ -35,7 +37,7 @@ async def write(
     catalogue: Catalogue, engine: Engine, shown: Slate, intent: Intent = WISH, **options: float
 ) -> str:
     writer = ReplyWriter(engine, PROMPTS, catalogue, **options)
-    pieces = [piece async for piece in writer.write("films with toys", intent, STATE, shown)]
+    pieces = [piece async for piece in writer.write(intent, STATE, shown, OPENED)]
     assert all(pieces)
     return "".join(pieces)
 
@@ -81,6 +83,25 @@ async def test_the_engine_is_held_to_the_grammar(movies: Catalogue) -> None:
     assert asked[0].max_tokens < 150
 
 
+async def test_it_goes_on_from_what_the_engine_has_read_with_the_adapter_that_ranked(movies: Catalogue) -> None:
+    seen: list[tuple[Sequence[int], str | None]] = []
+
+    class Reading(FakeEngine):
+        def generate(
+            self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        ) -> AsyncIterator[str]:
+            seen.append((prompt, adapter))
+            return super().generate(prompt, sampling, adapter)
+
+    engine = Reading(script(movies).default)
+    engine.adapters.add("films@3")
+    await write(movies, engine, replace(slate(movies), adapter="films@3"))
+    ((prompt, adapter),) = seen
+    assert list(prompt[:3]) == OPENED.before
+    assert adapter == "films@3"
+    assert engine.tokenizer.decode(prompt[3:]).startswith("Yes to these films:\n1. ")
+
+
 @pytest.mark.parametrize("text", ["I recommend Alien and Fargo.", "", "Here", "<|im_end|>"])
 async def test_what_the_script_does_not_have_is_never_said(movies: Catalogue, text: str) -> None:
     assert await write(movies, FakeEngine(text), slate(movies)) == script(movies).default
@@ -101,7 +122,7 @@ async def test_an_engine_that_is_down_costs_nothing_but_the_choice(movies: Catal
 async def test_an_engine_that_fails_half_way_is_completed(movies: Catalogue) -> None:
     engine = FakeEngine(script(movies).default)
     text = ""
-    async for piece in ReplyWriter(engine, PROMPTS, movies).write("toys", WISH, STATE, slate(movies)):
+    async for piece in ReplyWriter(engine, PROMPTS, movies).write(WISH, STATE, slate(movies), OPENED):
         text += piece
         engine.fail = True
     assert text == script(movies).default
@@ -115,7 +136,7 @@ async def test_an_engine_that_hangs_is_left_and_closed(movies: Catalogue) -> Non
 
 async def test_closing_a_reply_closes_the_engines_stream(movies: Catalogue) -> None:
     engine = Idle(script(movies).default[:7])
-    stream = ReplyWriter(engine, PROMPTS, movies).write("toys", WISH, STATE, slate(movies))
+    stream = ReplyWriter(engine, PROMPTS, movies).write(WISH, STATE, slate(movies), OPENED)
     assert await anext(stream) == script(movies).default[:7]
     await stream.aclose()  # type: ignore[attr-defined]
     assert engine.closed

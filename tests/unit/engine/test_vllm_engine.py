@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -198,3 +198,53 @@ def test_urls_or_a_server_but_not_both(model_dir, tmp_path):
         VllmEngine(model_dir)
     with pytest.raises(ValueError, match="URLs"):
         VllmEngine(model_dir, urls=["http://x"], server=server)
+
+
+@asynccontextmanager
+async def _several(model_dir, tokenizer, count):
+    """An engine before so many servers."""
+    async with AsyncExitStack() as stack:
+        pairs = [await stack.enter_async_context(_served(tokenizer)) for _ in range(count)]
+        for server, _ in pairs:
+            server.answers["/v1/models"] = (200, {"data": [{"id": "m", "max_model_len": 256}]})
+            server.answers["/generative_scoring"] = (200, {"data": [{"index": 0, "score": 0.5}]})
+        engine = VllmEngine(model_dir, urls=[url for _, url in pairs], score_timeout_s=5.0)
+        await engine.start()
+        stack.push_async_callback(engine.close)
+        yield engine, [server for server, _ in pairs]
+
+
+def _asked(server):
+    return sum(path == "/generative_scoring" for path, _ in server.seen)
+
+
+async def test_people_are_spread_and_each_keeps_a_server(model_dir, hf_tokenizer):
+    async with _several(model_dir, hf_tokenizer, 3) as (engine, servers):
+        for person in range(30):
+            history = [7 + person] * 100
+            before = [_asked(server) for server in servers]
+            for turn in range(3):  # the conversation grows behind what a person's prompts have in common
+                await engine.score([*history, *range(8, 8 + turn)], [[6]], LABELS)
+            grown = [_asked(server) - count for server, count in zip(servers, before, strict=True)]
+            assert sorted(grown) == [0, 0, 3]
+        assert min(_asked(server) for server in servers) >= 3 * 3
+
+
+async def test_a_dead_server_costs_its_share_and_is_not_asked_again_at_once(model_dir, hf_tokenizer):
+    async with _several(model_dir, hf_tokenizer, 3) as (engine, servers):
+        dead = servers[0]
+        dead.answers["/generative_scoring"] = (500, {"error": {"message": "dead"}})
+        for person in range(30):
+            assert await engine.score([7 + person] * 100, [[6]], LABELS) == [0.5]
+        assert _asked(dead) == 1
+        others = [_asked(server) for server in servers[1:]]
+        assert sum(others) == 30
+        assert min(others) >= 8, "the dead server's share is spread"
+
+
+async def test_slates_come_before_prose(engine, served):
+    served[0].answers |= {"/generative_scoring": (200, SCORES), "/v1/completions": (200, _events("a"))}
+    await engine.score([5], [[6], [7]], LABELS)
+    await _text(engine)
+    (_, score), (_, text) = served[0].seen[-2:]
+    assert score.get("priority", 0) < text["priority"]

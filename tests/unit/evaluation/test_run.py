@@ -245,4 +245,4 @@ def test_a_file_of_results_that_is_damaged_is_named(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(DataError, match="no header"):
         read_rows_file(file)
-    assert RowsFile(file, {"a": 1}).rows == []
+    assert list(RowsFile(file, {"a": 1}).rows()) == []

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,13 @@ async def test_a_label_of_many_tokens_is_refused(engine, tmp_path: Path) -> None
 )
 def test_wishes_in_words(constraint, text) -> None:
     assert wish(constraint) == text
+
+
+async def test_a_slate_waits_for_a_dead_engine_once_and_recovers_by_itself(engine) -> None:
+    ranking = ranker(engine, Blend(w_interest=5.0), timeout_s=0.2)
+    engine.fail = True
+    assert (await ranking.rank(NOBODY, CANDIDATES, 3)).degraded
+    engine.fail = False
+    assert (await ranking.rank(NOBODY, CANDIDATES, 3)).degraded, "not before a probe has passed"
+    await asyncio.sleep(0.8)
+    assert not (await ranking.rank(NOBODY, CANDIDATES, 3)).degraded
