@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from convrec import cli_adapters
-from convrec.console import ConsoleSteps, print_checks, print_slate, print_verdict
+from convrec import cli_adapters, cli_learning
+from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, UiPort, print_json
+from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
-from convrec.evaluation.protocols import Split
 from convrec.service.build import Workshop
-from convrec.service.evaluate import SYSTEMS, DatasetName, EvaluateConfig, ProtocolName, run_evaluation
 from convrec.settings import load_settings
-from convrec.training.objective import Objective
 from convrec.types import FeedbackEvent, FeedbackType
 
 app = typer.Typer(
@@ -41,17 +37,6 @@ app = typer.Typer(
 app.add_typer(cli_adapters.app, name="adapters")
 _out = Console()
 _err = Console(stderr=True)
-_ATTENTION = 3
-
-EngineName = Literal["auto", "vllm", "transformers"]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Ledger, index, models, logs [env CONVREC_DATA_DIR; .convrec]")
-]
-EngineOption = Annotated[EngineName | None, typer.Option("--engine", help="What runs the language model [auto]")]
-Host = Annotated[str | None, typer.Option("--host", help="Address to listen on [127.0.0.1]")]
-Port = Annotated[int | None, typer.Option("--port", help="Port of the API [8000]")]
-UiPort = Annotated[int | None, typer.Option("--ui-port", help="Port of the chat page [7860]")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read")]
 
 
 @app.command()
@@ -119,7 +104,7 @@ def ingest(
             progress,
         )
     if as_json:
-        _print_json(dataclasses.asdict(report))
+        print_json(dataclasses.asdict(report))
     else:
         for error in report.errors:
             _err.print(escape(str(error)), style="red")
@@ -131,7 +116,7 @@ def ingest(
         if report.items_changed:
             _out.print("Next: convrec index")
     if report.error_count and not (report.items_read or report.interactions_read):
-        raise typer.Exit(_ATTENTION)
+        raise typer.Exit(ATTENTION)
 
 
 @app.command()
@@ -161,7 +146,7 @@ def index(
     if not no_blend:
         asyncio.run(fit())
     if as_json:
-        _print_json(dataclasses.asdict(meta))
+        print_json(dataclasses.asdict(meta))
     else:
         _out.print(f"{meta.items:,} items, {meta.users:,} users, {meta.interactions:,} interactions")
 
@@ -189,7 +174,7 @@ def recommend(
     remote = _running(workshop)
     slate = remote.recommend(user, k, query) if remote else asyncio.run(here())
     if as_json:
-        _print_json(slate.model_dump(mode="json"))
+        print_json(slate.model_dump(mode="json"))
     else:
         print_slate(_out, slate)
 
@@ -220,7 +205,7 @@ def rank_everybody(
 
     report = asyncio.run(here())
     if as_json:
-        _print_json(dataclasses.asdict(report))
+        print_json(dataclasses.asdict(report))
     else:
         _out.print(f"{report.users:,} users, {report.rows:,} rows in {out}", markup=False, soft_wrap=True)
     if report.degraded:
@@ -230,7 +215,7 @@ def rank_everybody(
             style="red",
             soft_wrap=True,
         )
-        raise typer.Exit(_ATTENTION)
+        raise typer.Exit(ATTENTION)
 
 
 @app.command()
@@ -271,7 +256,7 @@ def feedback(
     event = FeedbackEvent(event_id or f"fb-{uuid4().hex}", user, type, time.time(), item, rating, text, retracts)
     stored = record(event, workshop.catalogue(), workshop.ledger)
     if as_json:
-        _print_json({"event_id": event.event_id, "stored": stored})
+        print_json({"event_id": event.event_id, "stored": stored})
     else:
         _out.print(f"{event.event_id} {'stored' if stored else 'was there already'}")
 
@@ -289,80 +274,6 @@ def erase(
     _out.print(f"{workshop.ledger.erase(user):,} events removed; run convrec index, and convrec retrain")
 
 
-@app.command("evaluate")
-def evaluate_systems(
-    dataset: Annotated[DatasetName, typer.Option(help="What is evaluated on")],
-    systems: Annotated[str, typer.Option(help="Comma-separated: " + ", ".join(SYSTEMS))],
-    out: Annotated[
-        Path, typer.Option(help="Folder for report.json, plot.png, ranks/; a killed run goes on there")
-    ],
-    protocol: Annotated[ProtocolName, typer.Option(help="How it is split")] = "leave-one-out",
-    split: Annotated[Split, typer.Option(help="Choose settings on valid, report test")] = "test",
-    path: Annotated[
-        Path | None, typer.Option(help="The data set as its makers ship it [movielens-100k: fetched]")
-    ] = None,
-    catalogue: Annotated[Path | None, typer.Option(help="With --dataset files")] = None,
-    interactions: Annotated[Path | None, typer.Option(help="With --dataset files")] = None,
-    domain: Annotated[str, typer.Option(help="With --dataset files: a file of prompts/domains")] = "generic",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of systems that are random")] = 1,
-    embedder: Annotated[str | None, typer.Option(help="Folder or hub name of a text embedder")] = None,
-    depth: Annotated[int, typer.Option(min=10, max=1000, help="Length of the ranked lists")] = 100,
-    engine: EngineOption = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """Judge systems on held-out events: a table with 95 % intervals, report.json, every rank, a plot."""
-    from convrec.evaluation.report import report_table
-
-    workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
-    names = [name.strip() for name in systems.split(",") if name.strip()]
-    config = EvaluateConfig(
-        dataset, protocol, names, out, split, path, catalogue, interactions, domain, seeds, embedder, depth
-    )
-    report = run_evaluation(workshop, config, ["convrec", *sys.argv[1:]], ConsoleSteps(_err))
-    if as_json:
-        typer.echo((out / "report.json").read_text())
-    else:
-        _out.print(report_table(report))
-        for note in report.notes:
-            _out.print(note, markup=False, soft_wrap=True)
-        _out.print(f"report.json, plot.png, ranks/ in {out}", markup=False, soft_wrap=True)
-
-
-@app.command("retrain")
-def retrain_adapter(
-    name: Annotated[str, typer.Option(help="Of the adapter; each run makes its next version")] = "default",
-    examples: Annotated[int, typer.Option(min=1, help="At most so many to learn from")] = 600,
-    judge: Annotated[int, typer.Option(min=1, help="At most so many to judge by")] = 200,
-    choose: Annotated[int, typer.Option(min=1, help="At most so many to choose the best weights by")] = 40,
-    epochs: Annotated[int, typer.Option(min=1)] = 1,
-    objective: Annotated[Objective, typer.Option(help="What is minimised")] = "bce+offset",
-    seed: Annotated[int, typer.Option()] = 0,
-    promote: Annotated[bool, typer.Option(help="Make it active where the gate accepts it")] = True,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
-    """Train an adapter on the ledger, judge it on later events, and promote it only where it wins."""
-    from convrec.service.retrain import RetrainConfig, retrain
-    from convrec.training.lessons import LessonsConfig
-    from convrec.training.trainer import TrainerConfig
-
-    config = RetrainConfig(
-        name,
-        LessonsConfig(learn_examples=examples, choose_examples=choose, judge_examples=judge),
-        TrainerConfig(objective=objective, epochs=epochs, seed=seed),
-        promote=promote,
-    )
-    done = retrain(Workshop(load_settings(data_dir=data_dir)), config, ConsoleSteps(_err))
-    if as_json:
-        label = done.version.label if done.version else None
-        _print_json({"version": label, "promoted": done.promoted} | dataclasses.asdict(done.verdict))
-    else:
-        print_verdict(_out, done.verdict)
-        kept = done.version.label if done.version else "nothing"
-        _out.print(f"{kept} was kept and {'is active' if done.promoted else 'is not active'}")
-
-
 @app.command()
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Look at everything and say what is missing and what to do."""
@@ -370,11 +281,15 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     checks = examine(Workshop(load_settings(data_dir=data_dir)))
     if as_json:
-        _print_json([dataclasses.asdict(check) for check in checks])
+        print_json([dataclasses.asdict(check) for check in checks])
     else:
         print_checks(_out, checks)
     if any(check.ok is False for check in checks):
-        raise typer.Exit(_ATTENTION)
+        raise typer.Exit(ATTENTION)
+
+
+app.command("evaluate")(cli_learning.evaluate_systems)
+app.command("retrain")(cli_learning.retrain_adapter)
 
 
 def main() -> None:
@@ -444,10 +359,6 @@ def _print_piece(piece: Any) -> None:
         _out.print(piece, end="", markup=False, highlight=False, soft_wrap=True)
     else:
         print_slate(_out, piece)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

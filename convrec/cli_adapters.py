@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from convrec.cli_options import Json, print_json
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
 from convrec.training.registry import AdapterVersion, Registry
@@ -17,8 +17,8 @@ from convrec.training.registry import AdapterVersion, Registry
 app = typer.Typer(help="Adapter versions: what was trained, what ranks.", no_args_is_help=True)
 _out = Console()
 
+_JUDGED = ("offers: adapter", "opinions: adapter")
 Label = Annotated[str, typer.Argument(metavar="NAME/VERSION")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read")]
 
 
 @app.command("list")
@@ -28,16 +28,16 @@ def list_versions(as_json: Json = False) -> None:
     active = registry.active()
     rows = [_row(version, active) for version in registry.versions()]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
-    table = Table("adapter", "active", "base model", "NDCG@10", "verdict")
+    table = Table("adapter", "active", "base model", "NDCG@10 offers", "opinions", "verdict")
     for row in rows:
-        figure = row["metrics"].get("ndcg@10", {}).get("adapter", {}).get("mean")
+        figures = row["metrics"].get("ndcg@10", {})
         table.add_row(
             f"{row['name']}/{row['version']}",
             "*" if row["active"] else "",
             row["base_model"],
-            "" if figure is None else f"{figure:.4f}",
+            *(f"{figures[name]['mean']:.4f}" if name in figures else "" for name in _JUDGED),
             row["verdict"],
         )
     _out.print(table)
@@ -46,7 +46,7 @@ def list_versions(as_json: Json = False) -> None:
 @app.command()
 def show(label: Label) -> None:
     """A version's manifest."""
-    _print_json(dataclasses.asdict(_registry().get(label).manifest))
+    print_json(dataclasses.asdict(_registry().get(label).manifest))
 
 
 @app.command()
@@ -85,7 +85,3 @@ def _row(version: AdapterVersion, active: AdapterVersion | None) -> dict[str, An
         "metrics": dict(manifest.metrics),
         "verdict": "accepted" if manifest.accepted else "rejected",
     }
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -181,7 +181,7 @@ def test_adapters_are_listed_promoted_rolled_back_and_pruned(
     monkeypatch.setenv("CONVREC_ADAPTERS_DIR", str(folder / "adapters"))
     registry = Registry(folder / "adapters")
     assert run("adapters", "list", "--json") == (0, "[]\n")
-    publish_adapter(registry, metrics={"ndcg@10": {"adapter": {"mean": 0.5}}})
+    publish_adapter(registry, metrics={"ndcg@10": {"opinions: adapter": {"mean": 0.5}}})
     publish_adapter(registry)
     publish_adapter(registry, accepted=False, reasons=("it may fall",))
     assert "wines/2 is active" in run("adapters", "promote", "wines/2")[1]
