@@ -351,28 +351,20 @@ class RetrievalQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
-    """How an item was received: what a ranker is told of it besides its attributes.
+class Candidate:
+    """One retrieved item.
 
     Args:
-        esteem: How high people hold it: the share of all opinions that lie on things less liked, in [0, 1]; None
-            where nobody has said.
-        near: What the person thought of those things in their history that it is most often chosen together
-            with, in [0, 1], the nearest first; only where they said.
+        score: Fused, what orders candidates.
+        parts: What it was made of: name -> value.
+        expected: What the person is expected to think of it, as its place among all such expectations, in [0, 1];
+            None where nobody has said anything of it.
     """
-
-    esteem: float | None = None
-    near: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One retrieved item: the fused score that orders it and the parts it was made of (name -> value)."""
 
     item_id: str
     score: float
     parts: Mapping[str, float] = field(default_factory=dict)
-    reception: Reception = Reception()
+    expected: float | None = None
 
 
 class EvidenceKind(StrEnum):

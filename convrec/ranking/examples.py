@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from convrec.data.catalogue import Catalogue
 from convrec.ledger.profile import build_profile
 from convrec.ranking.base import RankingContext
-from convrec.types import Candidate, FeedbackEvent, Mention, Polarity, Reception, RetrievalQuery, SessionState
+from convrec.types import Candidate, FeedbackEvent, Mention, Polarity, RetrievalQuery, SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Example:
         weights: How much each label counts, >= 0.
         event_ids: The events that the labels come from.
         offset: The log odds that retrieval alone gives each candidate, once they are fitted; () until then.
-        receptions: How each candidate was received, by an index that has not seen the person; () without one.
+        expected: Candidate.expected of each, by an index that has not seen the person; () without one.
         offered: Whether retrieval offered the candidates, as in serving. Only such examples say what its score is
             worth, and so how to blend; others say what the person makes of items, however those were come by.
     """
@@ -39,16 +39,16 @@ class Example:
     weights: tuple[float, ...]
     event_ids: tuple[str, ...] = ()
     offset: tuple[float, ...] = ()
-    receptions: tuple[Reception, ...] = ()
+    expected: tuple[float | None, ...] = ()
     offered: bool = True
 
     @property
     def candidates(self) -> list[Candidate]:
         """The candidates as a ranker gets them."""
-        told = self.receptions or (Reception(),) * len(self.item_ids)
+        told = self.expected or (None,) * len(self.item_ids)
         return [
-            Candidate(item_id, score, reception=reception)
-            for item_id, score, reception in zip(self.item_ids, self.retrieval, told, strict=True)
+            Candidate(item_id, score, expected=expected)
+            for item_id, score, expected in zip(self.item_ids, self.retrieval, told, strict=True)
         ]
 
     @property
@@ -88,7 +88,7 @@ def choice(
         tuple(wanted if candidate.item_id == target else 0.0 for candidate in kept),
         (1.0,) * len(kept),
         event_ids,
-        receptions=tuple(candidate.reception for candidate in kept),
+        expected=tuple(candidate.expected for candidate in kept),
     )
 
 

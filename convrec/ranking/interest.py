@@ -18,7 +18,10 @@ from convrec.ranking.base import RankingContext
 from convrec.types import Candidate, Constraint, Polarity
 
 _OPINIONS = ("awful", "poor", "okay", "good", "great")
-_ESTEEM = ("terrible", "awful", "bad", "poor", "mixed", "okay", "fine", "good", "great", "excellent")
+_EXPECTED = (
+    "hopeless dreadful terrible awful bad poor weak dull mixed okay "
+    "fair fine decent good nice strong great superb excellent perfect"
+).split()
 """From low to high, each a token of the models that we know: a small model does not learn to read numbers soon."""
 _ITEM_MARK = "\x1f"
 """Stands for the item while the chat template is rendered; a control character that no escaped text contains."""
@@ -179,13 +182,11 @@ class InterestPrompts:
         return [self._describe(item_id, tokenizer) for item_id in item_ids if item_id in self._catalogue]
 
     def _item(self, candidate: Candidate, tokenizer: Tokenizer) -> str:
-        reception = candidate.reception
         return self._prompt.render(
             "item",
             domain=self._catalogue.domain,
             item=self._describe(candidate.item_id, tokenizer),
-            esteem="" if reception.esteem is None else _word(reception.esteem, _ESTEEM),
-            near=[_word(opinion, _OPINIONS) for opinion in reception.near],
+            expected="" if candidate.expected is None else _word(candidate.expected, _EXPECTED),
         )
 
     def _describe(self, item_id: str, tokenizer: Tokenizer) -> str:

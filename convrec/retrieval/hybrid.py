@@ -54,7 +54,7 @@ from convrec.retrieval.lexical import Shared
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Past
-from convrec.types import Candidate, Constraint, FeedbackEvent, Reception, RetrievalQuery
+from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
 
 Scores = NDArray[np.float64]
 
@@ -65,12 +65,10 @@ class HybridConfig:
 
     Args:
         pool: How many candidates each source offers before they are re-scored.
-        near: At most so many things of the history count as near to an item.
         history, seeds, content, text, words, popularity, wish, rejected: Weights of the parts of the score.
     """
 
     pool: int = 300
-    near: int = 5
     history: float = 0.75
     seeds: float = 1.5
     content: float = 2.5
@@ -180,29 +178,28 @@ class HybridRetriever:
         self, item_ids: Sequence[str], parts: Mapping[str, Scores], query: RetrievalQuery
     ) -> list[Candidate]:
         total = _sum(parts, len(item_ids))
-        told = [
-            (self._row[entry.item_id], entry.opinion)
-            for entry in query.history
-            if entry.opinion is not None and entry.item_id in self._row
-        ]
-        rows_H, opinions = np.array([row for row, _ in told], np.int64), [opinion for _, opinion in told]
+        expected = self._expected(item_ids, query)
         return [
             Candidate(
                 item_id,
                 float(total[n]),
                 {name: float(part[n]) for name, part in parts.items()},
-                self._reception(item_id, rows_H, opinions),
+                expected.get(item_id),
             )
             for n, item_id in enumerate(item_ids)
         ]
 
-    def _reception(self, item_id: str, rows_H: Rows, opinions: Sequence[float]) -> Reception:
-        """How an item was received, given what the person thought of which rows."""
-        if (row := self._row.get(item_id)) is None:
-            return Reception()
-        near_H = self._index.signals.behaviour.added(rows_H, row)
-        nearest = [n for n in np.argsort(-near_H, kind="stable")[: self._config.near] if near_H[n] > 0]
-        return Reception(self._index.esteem.of(row), tuple(opinions[n] for n in nearest))
+    def _expected(self, item_ids: Sequence[str], query: RetrievalQuery) -> dict[str, float | None]:
+        """What the person is expected to think of the items that the index knows."""
+        told = {
+            self._row[entry.item_id]: entry.opinion
+            for entry in query.history
+            if entry.opinion is not None and entry.item_id in self._row
+        }
+        known = [item_id for item_id in item_ids if item_id in self._row]
+        rows_H, opinions_H = np.array(list(told), np.int64), np.array(list(told.values()), np.float64)
+        rows_C = np.array([self._row[item_id] for item_id in known], np.int64)
+        return dict(zip(known, self._index.expectation.of(rows_H, opinions_H, rows_C), strict=True))
 
     def _signals(self, query: RetrievalQuery) -> _Signals:
         seeds = self._rows(query.seeds)

@@ -4,7 +4,7 @@
                .lock, holder.json         who holds the index (see lock.py)
                <generation>/ chroma/      text and behaviour vectors
                              words.npz    the items' words (lexical.py)
-                             esteem.npz   what people thought of them (esteem.py)
+                             expectation.npz  what people are expected to think of them (expectation.py)
                              signals/     what behaviour says (signal_files.py)
                              meta.json    what it was built from; item_ids.json, probe.npy
                              checksums.json  of the others
@@ -35,7 +35,7 @@ from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.behaviour import BehaviourConfig
 from convrec.retrieval.chroma import ChromaStore
-from convrec.retrieval.esteem import Esteem, fit_esteem, load_esteem
+from convrec.retrieval.expectation import Expectation, fit_expectation, load_expectation
 from convrec.retrieval.fusion import Fusion, FusionConfig, fit_fusion
 from convrec.retrieval.lexical import Lexical, fit_lexical, load_lexical
 from convrec.retrieval.lock import Holder as Holder
@@ -88,7 +88,7 @@ class Index:
         item_ids: N; a position is the row of the arrays.
         signals: What behaviour says; the right factors are the vectors of `behaviour`.
         lexical: The items' words.
-        esteem: What people thought of the items.
+        expectation: What people are expected to think of the items.
         store: The vectors.
         text_N_D: Those of `text`, read once: Chroma takes 20 ms to give those of 1,000 candidates.
     """
@@ -102,7 +102,7 @@ class Index:
             self.item_ids: tuple[str, ...] = tuple(json.loads((self._folder / "item_ids.json").read_text()))
             self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
             self.lexical: Lexical = load_lexical(self._folder)
-            self.esteem: Esteem = load_esteem(self._folder)
+            self.expectation: Expectation = load_expectation(self._folder)
             probe_D: Floats = np.load(self._folder / "probe.npy")
         except (OSError, KeyError, ValueError) as error:  # whole, as its checksums say
             raise IndexUnavailableError("the index is of an earlier version; run: convrec index") from error
@@ -271,7 +271,7 @@ def _build(
         store.close()
     save_signals(signals, folder / "signals")
     fit_lexical(catalogue.values()).save(folder)
-    fit_esteem(histories, row, len(ids)).save(folder)
+    fit_expectation(histories, row, len(ids)).save(folder)
     np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
     (folder / "item_ids.json").write_text(json.dumps(ids))
     meta = IndexMeta(

@@ -117,8 +117,8 @@ def received(examples: Iterable[Example], retriever: HybridRetriever) -> list[Ex
     return [
         replace(
             example,
-            receptions=tuple(
-                candidate.reception
+            expected=tuple(
+                candidate.expected
                 for candidate in retriever.assess(
                     RetrievalQuery(history=example.context.profile.history), example.item_ids
                 )

@@ -89,7 +89,7 @@ def expressed(opinions: Sequence[Opinions], retriever: HybridRetriever) -> list[
                 group.labels,
                 (1.0,) * len(ids),
                 tuple(event.event_id for event in group.events),
-                receptions=tuple(candidate.reception for candidate in found),
+                expected=tuple(candidate.expected for candidate in found),
                 offered=False,
             )
         )

@@ -12,7 +12,7 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import wine_list
-from convrec.types import Candidate, Constraint, HistoryEntry, Mention, Polarity, Profile, Reception, SessionState
+from convrec.types import Candidate, Constraint, HistoryEntry, Mention, Polarity, Profile, SessionState
 
 PROMPTS = Prompts(Settings().prompts_dir)
 CANDIDATES = [Candidate(f"w{n:02}", 1.0 - n / 10) for n in range(6)]
@@ -101,7 +101,7 @@ async def test_the_prompt_tells_what_people_thought_of_things(engine) -> None:
         HistoryEntry("w05", 0.6, 3.0, 0.25),
     )
     offers = [
-        Candidate("w00", 1.0, reception=Reception(0.812, (1.0, 0.5))),
+        Candidate("w00", 1.0, expected=0.812),
         Candidate("w01", 0.5),
     ]
     prompt = interest.prompt(RankingContext(Profile("ann", history), SessionState()), offers)
@@ -110,9 +110,8 @@ async def test_the_prompt_tells_what_people_thought_of_things(engine) -> None:
     ]
     assert lines == [": poor", "", ": great"], "the latest first; nothing where nothing was said"
     told, untold = (engine.tokenizer.decode(segment) for segment in prompt.segments)
-    assert "): great; near: great okay" in told
+    assert "): great" in told
     assert "):" not in untold
-    assert "near" not in untold
 
 
 async def test_a_hostile_title_adds_no_special_token(engine) -> None:
@@ -132,8 +131,8 @@ async def test_the_hash_tells_prompts_apart(engine) -> None:
 
 
 async def test_a_label_of_many_tokens_is_refused(engine, tmp_path: Path) -> None:
-    text = (Settings().prompts_dir / "rank.v2.j2").read_text()
-    (tmp_path / "rank.v2.j2").write_text(text.replace('yes = "Yes"', 'yes = "Oh yes"'))
+    text = (Settings().prompts_dir / "rank.v3.j2").read_text()
+    (tmp_path / "rank.v3.j2").write_text(text.replace('yes = "Yes"', 'yes = "Oh yes"'))
     interest = Interest(engine, Prompts(tmp_path).load("rank"), wine_list())
     with pytest.raises(PromptError, match="one token"):
         interest.prompt(NOBODY, CANDIDATES[:1])

@@ -8,7 +8,7 @@ from convrec.retrieval.hybrid import HybridConfig, HybridRetriever
 from convrec.retrieval.index import Index
 from convrec.retrieval.signals import Past
 from convrec.testing.retriever import HashEmbedder, RetrieverConformance, assert_conforms
-from convrec.types import Candidate, Constraint, HistoryEntry, Item, Reception, RetrievalQuery
+from convrec.types import Candidate, Constraint, HistoryEntry, Item, RetrievalQuery
 
 
 class TestHybridRetriever(RetrieverConformance):
@@ -141,19 +141,12 @@ def test_similar_is_what_a_history_item_adds(retriever: HybridRetriever, index: 
     assert kettle > 0 >= drill
 
 
-def test_a_candidate_tells_how_it_was_received(retriever: HybridRetriever) -> None:
-    said = (
-        HistoryEntry("kettle-red", 1.0, 0.0, 1.0),
-        HistoryEntry("spoon-red", 0.6, 1.0, 0.25),
-        HistoryEntry("drill-red", 1.0, 2.0, 0.5),
-        HistoryEntry("saucer-red", 0.5, 3.0),
-    )
+def test_a_candidate_tells_what_is_expected_of_the_person(retriever: HybridRetriever) -> None:
+    said = (HistoryEntry("kettle-red", 1.0, 0.0, 1.0), HistoryEntry("drill-red", 0.6, 1.0, 0.25))
     query = RetrievalQuery(history=said)
     cup, unknown = retriever.assess(query, ["cup-red", "no such item"])
-    assert cup.reception.esteem == pytest.approx(0.5), "everybody likes everything here"
-    near = retriever.similar("cup-red", [entry.item_id for entry in said])
-    by_nearness = sorted(range(3), key=lambda n: -near[n])
-    assert cup.reception.near == tuple(said[n].opinion for n in by_nearness if near[n] > 0)
-    assert unknown.reception == Reception()
+    assert cup.expected is not None
+    assert 0.0 <= cup.expected <= 1.0
+    assert unknown.expected is None
     found = {c.item_id: c for c in retriever.retrieve(query, 40)}
-    assert found["cup-red"].reception == cup.reception
+    assert found["cup-red"].expected == cup.expected

@@ -229,9 +229,9 @@ def test_damage_is_noticed_and_a_rebuild_mends_it(folder: Path, name: str, damag
 def test_an_index_of_an_earlier_version_is_told_from_a_damaged_one(folder: Path) -> None:
     generation = folder / (folder / "CURRENT").read_text()
     sums = json.loads((generation / "checksums.json").read_text())
-    del sums["esteem.npz"]
+    del sums["expectation.npz"]
     (generation / "checksums.json").write_text(json.dumps(sums))
-    (generation / "esteem.npz").unlink()
+    (generation / "expectation.npz").unlink()
     with pytest.raises(IndexUnavailableError, match="of an earlier version; run: convrec index"):
         open_index(folder, HashEmbedder())
     build_index(folder, OLD, EVENTS, HashEmbedder())

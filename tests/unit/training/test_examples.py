@@ -11,7 +11,7 @@ from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.testing.recommender import wine_list
 from convrec.training.examples import ExamplesConfig, choice_cases, cross_fitted, matched, offered, received
-from convrec.types import Candidate, FeedbackEvent, FeedbackType, Reception, RetrievalQuery
+from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
 
 CATALOGUE = wine_list()
 
@@ -31,9 +31,7 @@ class Fixed:
         return [Candidate(item_id, 1.0 - n / 10) for n, item_id in enumerate(ids)][:k]
 
     def assess(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[Candidate]:
-        return [
-            Candidate(i, 0.0, reception=Reception(int(i[1:]) / 100, (1.0,) * len(query.history))) for i in item_ids
-        ]
+        return [Candidate(i, 0.0, expected=int(i[1:]) / 100 + len(query.history)) for i in item_ids]
 
 
 def test_the_last_choices_are_predicted_from_what_was_before_them() -> None:
@@ -97,11 +95,11 @@ def test_a_target_is_matched_against_other_peoples_targets() -> None:
 def test_what_was_not_retrieved_is_told_of_and_keeps_its_scores() -> None:
     (case,) = choice_cases(likes("a", 5, 6, 7), CATALOGUE, cuts=1)
     (example,) = offered([replace(case, targets=("w01",))], Fixed(), CATALOGUE, 4)
-    assert example.receptions == (Reception(),) * 4
+    assert example.expected == (None,) * 4
     (told,) = received([example], Fixed())
-    assert told.receptions[:2] == (Reception(0.0, (1.0, 1.0)), Reception(0.01, (1.0, 1.0)))
+    assert told.expected[:2] == (2.0, 2.01)
     assert told.retrieval == example.retrieval
-    assert [c.reception for c in told.candidates] == list(told.receptions)
+    assert [c.expected for c in told.candidates] == list(told.expected)
 
 
 def test_each_person_is_offered_items_by_an_index_without_them(monkeypatch) -> None:

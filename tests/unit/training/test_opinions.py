@@ -1,6 +1,6 @@
 from convrec.testing.recommender import wine_list
 from convrec.training.opinions import expressed, opinion_groups
-from convrec.types import Candidate, FeedbackEvent, FeedbackType, Reception, RetrievalQuery
+from convrec.types import Candidate, FeedbackEvent, FeedbackType, RetrievalQuery
 
 CATALOGUE = wine_list()
 
@@ -23,7 +23,7 @@ class Scores:
 
     def assess(self, query: RetrievalQuery, item_ids: tuple[str, ...]) -> list[Candidate]:
         self.asked.append(query)
-        return [Candidate(i, float(i[1:]), reception=Reception(int(i[1:]) / 100)) for i in item_ids]
+        return [Candidate(i, float(i[1:]), expected=int(i[1:]) / 100) for i in item_ids]
 
 
 def test_the_last_opinions_are_cut_into_groups_each_with_what_was_before_it() -> None:
@@ -52,7 +52,7 @@ def test_they_become_examples_with_the_retrievers_scores() -> None:
     (example,) = expressed(opinion_groups(rated(5, 1, 4, 2), CATALOGUE, items=2, groups=1), eyes)
     assert example.item_ids == ("w02", "w03")
     assert example.retrieval == (2.0, 3.0)
-    assert example.receptions == (Reception(0.02), Reception(0.03))
+    assert example.expected == (0.02, 0.03)
     assert example.labels == (0.75, 0.25)
     assert example.event_ids == ("u-2", "u-3")
     assert [entry.item_id for entry in eyes.asked[0].history] == ["w00", "w01"]

@@ -51,7 +51,7 @@ def test_each_part_has_its_share_of_opinions() -> None:
         assert len(part) == most
         opinions = [example for example in part if not example.offered]
         assert len(opinions) == least + (CONFIG.matched if part is found.learn else 0)
-        assert all(example.receptions for example in part)
+        assert all(example.expected for example in part)
     assert all(example.offset for example in (*found.learn, *found.choose))
     assert 0 < found.coverage < 1
 
