@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from convrec.data.catalogue import Catalogue
 from convrec.data.interactions import Histories, leave_last_out
 from convrec.errors import DataError
-from convrec.ledger.profile import build_profile
+from convrec.ledger.profile import build_profile, opinion
 from convrec.progress import Progress
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, BlendExample, fit_blend
@@ -89,7 +89,7 @@ def blend_of(examples: Sequence[Example], interests: Sequence[Sequence[float]], 
     try:
         return fit_blend(
             [
-                BlendExample(example.retrieval, tuple(values), example.chosen)
+                BlendExample(example.retrieval, tuple(values), example.chosen, max(example.labels))
                 for example, values in zip(examples, interests, strict=True)
                 if example.offered and max(example.labels) > 0
             ],
@@ -103,11 +103,11 @@ def _replay(
     train: Histories, held: Histories, users: Sequence[str], catalogue: Catalogue, k: int
 ) -> list[Example]:
     """What retrieval offers to users as they were before their last event, where it offers that event's item."""
-    found = []
+    found, scale = [], catalogue.domain.rating_scale
     events = [event for own in train.values() for event in own]
     with fitted_retriever(catalogue, events, NoText()) as retriever:
         for user_id in users:
-            profile = build_profile(user_id, train[user_id], catalogue.domain.rating_scale)
+            profile = build_profile(user_id, train[user_id], scale)
             query = RetrievalQuery(history=profile.history, exclude=profile.excluded)
             candidates, last = retriever.retrieve(query, k), held[user_id][-1]
             example = last.item_id and choice(
@@ -116,6 +116,7 @@ def _replay(
                 RankingContext(profile, SessionState()),
                 candidates,
                 last.item_id,
+                1.0 if (thought := opinion(last, scale)) is None else thought,
                 event_ids=(last.event_id,),
             )
             if example:

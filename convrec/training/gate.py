@@ -5,8 +5,8 @@ offered. Two kinds of examples tell: what was offered (which of it was chosen, o
 (which of the things that somebody turned to they liked better). An adapter passes where
 
     rank      NDCG@10, graded by how much each item was wanted, falls in no kind against either (lower bound of
-              the paired 95 % interval, by user, above -tolerance) and rises in one against one (lower bound
-              above 0)
+              the paired 95 % interval, by user, above -tolerance) and rises in one against one (lower bound above
+              0); an offer counts as much as what was taken of it was wanted
     match     of what was offered, the calibration error of the blend's match is not larger than retrieval's by
               more than a margin
     crowding  no offered item comes up, uncalled for, on that many more slates than retrieval puts it on: what a
@@ -77,7 +77,7 @@ class _Judged:
     """How one way to rank did.
 
     Args:
-        ndcg_T: Graded NDCG@10 of every example.
+        ndcg_T: Graded NDCG@10 of every example; of offers, times how much the choice was wanted over the mean.
         error: Calibration error of match.
         shown: How many slates of what was offered an item was on without being what was wanted.
     """
@@ -164,8 +164,9 @@ def _judge(
     slate: int,
 ) -> _Judged:
     ndcg_T = np.zeros(len(examples))
+    wanted = [max(example.labels) for example in examples if example.offered]
     matches: list[float] = []
-    wanted: list[bool] = []
+    happened: list[bool] = []
     shown: Counter[str] = Counter()
     for half in (0, 1):
         learned = [n for n in range(len(examples)) if unit_T[n] % 2 != half]
@@ -177,11 +178,12 @@ def _judge(
             ndcg_T[n] = graded_ndcg(scores, np.array(example.labels), 10)
             if not example.offered:
                 continue
+            ndcg_T[n] *= max(example.labels) * len(wanted) / sum(wanted)
             matches += [blend.match(score) for score in scores]
-            wanted += [place == example.chosen for place in range(len(scores))]
+            happened += [place == example.chosen for place in range(len(scores))]
             best = np.argsort(-scores, kind="stable")[:slate]
             shown.update(example.item_ids[place] for place in best if place != example.chosen)
-    error = calibration_error(np.array(matches), np.array(wanted)) if matches else 0.0
+    error = calibration_error(np.array(matches), np.array(happened)) if matches else 0.0
     return _Judged(ndcg_T, error, shown)
 
 

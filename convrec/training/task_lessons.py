@@ -67,7 +67,7 @@ def early_choices(ratings: Dataset) -> tuple[Task, HeldOut, HeldOut]:
         by_user.setdefault(event.user_id, []).append(event)
     held = {user for user, own in by_user.items() if part[user] < 3 and len(own) >= 2 * tail}
     train = [event for user, own in by_user.items() for event in (own[:-tail] if user in held else own)]
-    cases = [case for case in choice_cases(early, ratings.catalogue, tail // 3) if case.unit in held]
+    cases = [case for case in choice_cases(early, ratings.catalogue, tail) if case.unit in held]
     groups = [group for group in opinion_groups(early, ratings.catalogue, tail, 1) if group.unit in held]
     choosers = {user for user in held if part[user] == 0}
     return Task("choices and opinions", ratings.catalogue, tuple(train)), *parted(choosers, cases, groups)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,15 @@ def test_match_is_calibrated_to_the_share_of_chosen_items() -> None:
 def test_match_rises_with_score() -> None:
     blend = fit_blend(examples(100, llm_knows=0.0), coverage=1.0)
     assert blend.match(3.0) > blend.match(0.0) > blend.match(-3.0)
+
+
+def test_a_choice_counts_as_much_as_it_was_wanted() -> None:
+    """Half of the choices were regretted; the model tells which, and only weights show that it is right."""
+    made = examples(300, llm_knows=1.0)
+    regretted = examples(300, llm_knows=-1.0, seed=1)
+    alike = fit_blend([*made, *regretted], coverage=1.0).w_interest
+    told = [replace(example, wanted=0.05) for example in regretted]
+    assert fit_blend([*made, *told], coverage=1.0).w_interest > 0.7 > 0.2 > alike
 
 
 def test_nothing_to_fit_on_says_what_to_do() -> None:
