@@ -144,6 +144,7 @@ class VllmServer:
         while self._process is not None:
             running_since = time.monotonic()
             await self._process.wait()
+            self._kill_group(self._process)
             if time.monotonic() - running_since > _STABLE_S:
                 delay = _BACKOFF_S[0]
             _log.warning("vLLM ended; starting it again in %g s (log: %s)", delay, self._log_path)
@@ -162,10 +163,14 @@ class VllmServer:
             process.stdin.close()
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), warden.GRACE_S + 5)
-        # The group outlives a warden that was killed.
+        self._kill_group(process)
+        await process.wait()
+
+    @staticmethod
+    def _kill_group(process: asyncio.subprocess.Process) -> None:
+        """End what outlives a warden that was killed."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
 
     def _command(self) -> list[str]:
         gpu = has_gpu()

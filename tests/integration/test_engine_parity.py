@@ -176,16 +176,11 @@ class TestVllmServer:
         after = await vllm_engine.score(prefix, segments, labels, adapter=ref.name)
         assert after == pytest.approx(before, abs=1e-4)
 
-    async def test_what_nobody_waits_for_frees_the_engine_within_a_second(self, vllm_engine):
-        prefix, segments, labels = _slate(vllm_engine)
+    async def test_a_reply_that_nobody_waits_for_frees_the_engine_within_a_second(self, vllm_engine):
+        prefix, _, _ = _slate(vllm_engine)
         async with aclosing(vllm_engine.generate(prefix, Sampling(max_tokens=1000))) as pieces:
             await anext(pieces)
             assert await _running(vllm_engine) == 1
-        await _idle_within_a_second(vllm_engine)
-        scoring = asyncio.create_task(vllm_engine.score([*prefix, 30] * 10, segments * 5, labels))
-        while not await _running(vllm_engine):
-            await asyncio.sleep(0.01)
-        scoring.cancel()
         await _idle_within_a_second(vllm_engine)
 
     async def test_what_cannot_start_says_why(self, model, tmp_path):
