@@ -33,8 +33,9 @@ Row = dict[str, object]
 class CountingEngine(FakeEngine):
     """Counts whom it is asked about, and can fail or stop from some call on."""
 
-    def __init__(self, fails_from: int = 10**9, stops_at: int = 10**9) -> None:
+    def __init__(self, fails_from: int = 10**9, stops_at: int = 10**9, takes_s: float = 0.002) -> None:
         super().__init__()
+        self.takes_s = takes_s
         self.asked, self.under_way, self.most = 0, 0, 0
         self.fails_from, self.stops_at = fails_from, stops_at
 
@@ -43,7 +44,7 @@ class CountingEngine(FakeEngine):
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(self.takes_s)
             if self.asked >= self.stops_at:
                 raise LedgerError("the disk is gone; bring it back")
             self.fail = self.asked >= self.fails_from
@@ -256,12 +257,12 @@ async def test_without_a_language_model_the_order_is_retrievals_and_that_is_not_
 async def test_as_many_users_are_in_flight_as_told_and_they_come_in_order(
     tmp_path: Path, concurrency: int
 ) -> None:
-    engine = CountingEngine()
+    engine = CountingEngine(takes_s=0.25)
     with small_recommender(tmp_path, PROMPTS, engine) as recommender:
-        config = RankAllConfig(tmp_path / "slates.jsonl", 3, STRANGERS, concurrency)
+        config = RankAllConfig(tmp_path / "slates.jsonl", 3, STRANGERS[:12], concurrency)
         await rank_all(recommender, config, silent)
     assert engine.most == concurrency
-    assert users_of(read(config.out)) == list(STRANGERS)
+    assert users_of(read(config.out)) == list(STRANGERS[:12])
 
 
 async def test_who_was_erased_while_the_run_was_dead_is_not_in_the_output(
