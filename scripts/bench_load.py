@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from convrec.console import ConsoleSteps
+from convrec.engine.vllm_server import free_port
 
 MESSAGES = (
     "what should I see tonight?",
@@ -88,9 +88,7 @@ def _server(url: str | None, engine: str, data_dir: Path, steps: ConsoleSteps) -
     if url is not None:
         yield url.rstrip("/")
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "convrec.cli", "serve", "--port", str(port), "--engine", engine]
     child = subprocess.Popen([*command, "--data-dir", str(data_dir)], stderr=subprocess.DEVNULL)
     base = f"http://127.0.0.1:{port}"

@@ -32,6 +32,7 @@ from convrec.ranking.examples import Example
 from convrec.ranking.interest import InterestPrompts
 from convrec.retrieval.embedding import NoText
 from convrec.service.build import Workshop
+from convrec.service.retrain import interests_of
 from convrec.settings import load_settings
 from convrec.training.gate import judge
 from convrec.training.lessons import Lessons, LessonsConfig
@@ -104,10 +105,7 @@ async def _judged(
         await engine.load_adapter(ref)
         interest = workshop.interest(engine, catalogue)
         with steps.step(f"{ref.name}: scoring {len(lessons.judge)} examples") as progress:
-            values = []
-            for done, example in enumerate(lessons.judge, start=1):
-                values.append((await interest.score(example.context, example.candidates, ref.name))[0])
-                progress(done / len(lessons.judge), "")
+            values = await interests_of(interest, lessons.judge, ref.name, progress)
     finally:
         await engine.close()
     verdict = judge(lessons.judge, values, None, lessons.coverage)

@@ -7,7 +7,7 @@ missing when it fails, stops early or takes too long is completed by the script'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from zlib import crc32
 
@@ -59,7 +59,7 @@ class ReplyWriter:
         self._sentences = Sentences(catalogue)
 
     async def write(
-        self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt | None
+        self, intent: Intent, state: SessionState, slate: Slate, opened: Callable[[], OpenPrompt]
     ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
@@ -67,11 +67,11 @@ class ReplyWriter:
             intent: The message as it was understood.
             state: The conversation, this message included.
             slate: What is shown; empty when nothing qualified.
-            opened: What the engine has read of the person and the message; None where it is not to be asked.
+            opened: What the engine has read of the person and the message; called where it is to be asked.
         """
         script = self._sentences.script(intent, state, slate)
         text = ""
-        if opened is not None and not (script.is_fixed or slate.degraded or intent.kind in _UNWRITTEN):
+        if not (script.is_fixed or slate.degraded or intent.kind in _UNWRITTEN):
             async with aclosing(self._generate(script, intent, state, slate, opened)) as pieces:
                 async for piece in pieces:
                     text += piece
@@ -96,14 +96,14 @@ class ReplyWriter:
         return [*opened.before, *tokenizer.encode(text + opened.after)]
 
     async def _generate(
-        self, script: Script, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt
+        self, script: Script, intent: Intent, state: SessionState, slate: Slate, opened: Callable[[], OpenPrompt]
     ) -> AsyncGenerator[str, None]:
         """The engine's pieces for as long as it answers in time and what it says is in the script."""
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         stream: AsyncIterator[str] | None = None
         text = ""
         try:
-            stream = self._start(script, self.prompt(intent, state, slate, opened), slate.adapter)
+            stream = self._start(script, self.prompt(intent, state, slate, opened()), slate.adapter)
             while True:
                 # Around each step and not around the loop: what the reader does between pieces is not cancelled.
                 async with asyncio.timeout_at(deadline):

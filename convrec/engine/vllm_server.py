@@ -106,7 +106,7 @@ class VllmServer:
         await self._end()
 
     async def _launch(self) -> None:
-        self._port = self._wanted_port or _free_port()
+        self._port = self._wanted_port or free_port()
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         if self._log_path.exists():
             self._log_path.replace(self._log_path.with_suffix(".previous.log"))
@@ -230,7 +230,8 @@ class VllmServer:
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

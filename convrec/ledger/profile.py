@@ -65,6 +65,12 @@ def opinion(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float | 
     return max(value, 0.0) if abs(value) == 1.0 else None
 
 
+def how_wanted(event: FeedbackEvent, rating_scale: tuple[float, float]) -> float:
+    """How much a chosen item was wanted, in [0, 1]: what its user thought of it; 1 where they did not say."""
+    thought = opinion(event, rating_scale)
+    return 1.0 if thought is None else thought
+
+
 def standing(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
     """Feedback by time, less the retractions and what they take back."""
     told = sorted(events, key=lambda event: event.timestamp)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from convrec.data.catalogue import Catalogue
 from convrec.data.interactions import Histories, leave_last_out
 from convrec.errors import DataError
-from convrec.ledger.profile import build_profile, opinion
+from convrec.ledger.profile import build_profile, how_wanted
 from convrec.progress import Progress
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, BlendExample, fit_blend
@@ -116,7 +116,7 @@ def _replay(
                 RankingContext(profile, SessionState()),
                 candidates,
                 last.item_id,
-                1.0 if (thought := opinion(last, scale)) is None else thought,
+                how_wanted(last, scale),
                 event_ids=(last.event_id,),
             )
             if example:

@@ -14,7 +14,7 @@ from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.understanding import Understanding
-from convrec.engine.base import Engine
+from convrec.engine.base import Engine, OpenPrompt
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
@@ -183,9 +183,11 @@ class Recommender:
         )
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
-        text, opened = "", None
-        if not slate.degraded:
-            opened = self._ranker.opened(RankingContext(profile, state, request.message))
+        text = ""
+
+        def opened() -> OpenPrompt:
+            return self._ranker.opened(RankingContext(profile, state, request.message))
+
         try:
             async with aclosing(self._writer.write(intent, state, slate, opened)) as pieces:
                 async for piece in pieces:

@@ -182,13 +182,13 @@ async def _judge(
         await engine.load_adapter(ref)
         interest = workshop.interest(engine, catalogue)
         with steps.step(f"Scoring {len(lessons.judge):,} held-out examples") as progress:
-            own = await _interests(interest, lessons.judge, ref.name, progress)
+            own = await interests_of(interest, lessons.judge, ref.name, progress)
         active = _active(workshop, catalogue)
         before: Interests | None = None
         if active is not None:
             await engine.load_adapter(active.ref)
             with steps.step(f"Scoring them with {active.label}") as progress:
-                before = await _interests(interest, lessons.judge, active.ref.name, progress)
+                before = await interests_of(interest, lessons.judge, active.ref.name, progress)
         verdict = judge(lessons.judge, own, before, lessons.coverage, gate)
         objections = await _parity(workshop, engine, ref, lessons.judge, prompts, steps)
     except ConvRecError as error:
@@ -219,9 +219,10 @@ async def _parity(
     return found.objections
 
 
-async def _interests(
+async def interests_of(
     interest: Interest, examples: Sequence[Example], adapter: str, progress: Progress
 ) -> list[list[float]]:
+    """f of every candidate of every example by a loaded adapter."""
     values = []
     for done, example in enumerate(examples, start=1):
         found, _ = await interest.score(example.context, example.candidates, adapter)

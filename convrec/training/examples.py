@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
 from convrec.evaluation.protocols import case_at
-from convrec.ledger.profile import opinion, standing
+from convrec.ledger.profile import how_wanted, standing
 from convrec.progress import Progress
 from convrec.ranking.examples import Example, choice, context_of
 from convrec.retrieval.base import Embedder, Retriever
@@ -60,8 +60,7 @@ def choice_cases(
         for cut in range(max(1, len(own) - cuts), len(own)):
             case = case_at(f"{user_id}@{cut}", user_id, own[:cut], own[cut], catalogue)
             if case is not None and own[cut].timestamp >= since:
-                thought = opinion(own[cut], catalogue.domain.rating_scale)
-                cases.append(replace(case, wanted=(1.0 if thought is None else thought,)))
+                cases.append(replace(case, wanted=(how_wanted(own[cut], catalogue.domain.rating_scale),)))
     return cases
 
 

@@ -37,7 +37,7 @@ async def write(
     catalogue: Catalogue, engine: Engine, shown: Slate, intent: Intent = WISH, **options: float
 ) -> str:
     writer = ReplyWriter(engine, PROMPTS, catalogue, **options)
-    pieces = [piece async for piece in writer.write(intent, STATE, shown, OPENED)]
+    pieces = [piece async for piece in writer.write(intent, STATE, shown, lambda: OPENED)]
     assert all(pieces)
     return "".join(pieces)
 
@@ -122,7 +122,7 @@ async def test_an_engine_that_is_down_costs_nothing_but_the_choice(movies: Catal
 async def test_an_engine_that_fails_half_way_is_completed(movies: Catalogue) -> None:
     engine = FakeEngine(script(movies).default)
     text = ""
-    async for piece in ReplyWriter(engine, PROMPTS, movies).write(WISH, STATE, slate(movies), OPENED):
+    async for piece in ReplyWriter(engine, PROMPTS, movies).write(WISH, STATE, slate(movies), lambda: OPENED):
         text += piece
         engine.fail = True
     assert text == script(movies).default
@@ -136,7 +136,7 @@ async def test_an_engine_that_hangs_is_left_and_closed(movies: Catalogue) -> Non
 
 async def test_closing_a_reply_closes_the_engines_stream(movies: Catalogue) -> None:
     engine = Idle(script(movies).default[:7])
-    stream = ReplyWriter(engine, PROMPTS, movies).write(WISH, STATE, slate(movies), OPENED)
+    stream = ReplyWriter(engine, PROMPTS, movies).write(WISH, STATE, slate(movies), lambda: OPENED)
     assert await anext(stream) == script(movies).default[:7]
     await stream.aclose()  # type: ignore[attr-defined]
     assert engine.closed
