@@ -7,8 +7,8 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
-from zlib import crc32
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -158,9 +158,9 @@ class VllmClient:
         person = str(list(prompt[:_PERSON_TOKENS])).encode()
         now = time.monotonic()
 
-        def place(url: str) -> tuple[bool, int]:
+        def place(url: str) -> tuple[bool, bytes]:
             ill = now - self._failed_at.get(url, -_ILL_S) < _ILL_S
-            return ill, crc32(url.encode(), crc32(person))
+            return ill, blake2b(person + url.encode(), digest_size=8).digest()
 
         return sorted(self._urls(), key=place)
 
