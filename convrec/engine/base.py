@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+PREFIX_BLOCK = 32
+"""Tokens per block of a prefix cache: what a prefix has beyond whole blocks is read again for every segment.
+
+The least that vLLM takes on CPUs, where 20 segments of 14 tokens after a prefix of 224 tokens take 1.7 s cold and
+1.1 s cached, after one of 223 tokens 3.1 and 2.7 s (SmolLM2-135M, 2 cores, one run).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from convrec.data.catalogue import Catalogue
-from convrec.engine.base import Engine, Labels, Message, OpenPrompt, Tokenizer
+from convrec.engine.base import PREFIX_BLOCK, Engine, Labels, Message, OpenPrompt, Tokenizer
 from convrec.errors import PromptError
 from convrec.prompting import Prompt
 from convrec.ranking.base import RankingContext
@@ -125,15 +125,17 @@ class InterestPrompts:
         return InterestPrompt(prompt.before, segments, self.labels(tokenizer), f"{self._prompt.name}:{digest}")
 
     def opened(self, tokenizer: Tokenizer, context: RankingContext) -> OpenPrompt:
-        """The prompt up to the item."""
+        """The prompt up to the item, filled up to whole blocks of an engine's prefix cache."""
         rendered = tokenizer.chat(
             [
                 Message("system", self._prompt.render("system", domain=self._catalogue.domain)),
                 Message("user", self._user(context, tokenizer) + _ITEM_MARK),
             ]
         )
-        before, _, after = rendered.partition(_ITEM_MARK)
-        return OpenPrompt(tokenizer.encode(before), after)
+        text, _, after = rendered.partition(_ITEM_MARK)
+        before = tokenizer.encode(text)
+        filler = tokenizer.encode("\n")[-1:]
+        return OpenPrompt(before + filler * (-len(before) % PREFIX_BLOCK), after)
 
     def labels(self, tokenizer: Tokenizer) -> Labels:
         """The ids of the two answers.

@@ -6,7 +6,7 @@ import pytest
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.reply import ReplyWriter
-from convrec.engine.base import Tokenizer
+from convrec.engine.base import PREFIX_BLOCK, Tokenizer
 from convrec.engine.tokenizer import HFTokenizer
 from convrec.prompting import Prompts, load_domain
 from convrec.ranking.base import RankingContext
@@ -98,10 +98,14 @@ def test_it_keeps_its_token_budget_whatever_comes(demo_data_dir: Path, text: str
     "message", ["", "something like Alien but funnier", "no horror, please  ", "¿algo de 拳击?"]
 )
 def test_the_engine_reads_a_person_once_a_turn(demo_data_dir: Path, message: str) -> None:
-    """A template that changed anything before the items would make the engine read it all again."""
+    """A template that changed anything before the items would make the engine read it all again.
+
+    So would, for each item, what the prefix has beyond whole blocks of the engine's cache.
+    """
     prefix, reply = prompts(HFTokenizer(demo_data_dir / "models" / "SmolLM2-135M-Instruct"), ["Alien"], message)
     assert reply[: len(prefix)] == prefix
     assert len(prefix) > 40
+    assert len(prefix) % PREFIX_BLOCK == 0
 
 
 @pytest.mark.model
