@@ -51,7 +51,9 @@ class Settings(BaseSettings):
         retrain_events: How many new events of the ledger make a running server train an adapter; 0 means never.
         retrain_hours: After how many hours it trains if anything happened; 0 means never.
         max_turns: How many turns may be under way at once; the next are told to come back.
-        score_timeout_s, reply_timeout_s: After these the slate degrades, the reply ends.
+        score_timeout_s: A language model that has scored nothing for so long, or has so much to do, is not waited
+            for: the slate degrades.
+        reply_timeout_s: After this a reply ends.
     """
 
     model_config = SettingsConfigDict(
@@ -97,6 +99,11 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """SQLAlchemy URL of the ledger's database."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'ledger.db').resolve()}"
+
+    @property
+    def queue_timeout_s(self) -> float:
+        """How long a score may wait in an engine for those of all other turns."""
+        return self.max_turns * self.score_timeout_s
 
     @property
     def models_dir(self) -> Path:

@@ -1,14 +1,16 @@
 """Loads a server with virtual people and times their turns: to the slate, to the first word, to the end.
 
 Closed loop (`--users 1,4,16`): each person asks again when the answer has ended. Open loop (`--rate 0.5,1`): turns
-begin at random moments, so many a second, whether the server keeps up or not. Without `--url` a server of the
-demo's data folder is started and ended; run `convrec demo` once before.
+begin at random moments, so many a second, whether the server keeps up or not. `turns_over_first` compares the
+turns a second with the first run's. Without `--url` a server of the demo's data folder is started and ended; run
+`convrec demo` once before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -62,13 +64,14 @@ def main(
     seconds: Annotated[float, typer.Option(help="Open loop: how long turns begin")] = 60.0,
     url: Annotated[str | None, typer.Option(help="A running server")] = None,
     engine: Annotated[str, typer.Option(help="Of the server that is started")] = "auto",
+    model: Annotated[str | None, typer.Option(help="Of that server: folder or hub name [the demo's]")] = None,
     data_dir: Annotated[Path, typer.Option(help="The demo's data folder")] = Path(".convrec"),
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here")] = None,
 ) -> None:
     """Measure and print."""
     steps = ConsoleSteps(Console(stderr=True))
     runs: dict[str, dict[str, Any]] = {}
-    with _server(url, engine, data_dir, steps) as base:
+    with _server(url, engine, model, data_dir, steps) as base:
         asyncio.run(_closed(base, 1, 2))  # warms caches and grammars
         for count in _numbers(users):
             with steps.step(f"{count:g} people, {turns} turns each"):
@@ -76,7 +79,13 @@ def main(
         for per_s in _numbers(rate):
             with steps.step(f"{per_s:g} turns a second"):
                 runs[f"rate_{per_s:g}"] = _summary(*asyncio.run(_open(base, per_s, seconds)))
-    figures = {"turns_per_s": {name: run["turns_per_s"] for name, run in runs.items()}, "runs": runs}
+    rates = {name: run["turns_per_s"] for name, run in runs.items()}
+    first = next(iter(rates.values()), 0.0)
+    figures = {
+        "turns_per_s": rates,
+        "turns_over_first": {name: round(rate / first, 3) for name, rate in rates.items() if first},
+        "runs": runs,
+    }
     Console(stderr=True).print(_table(runs))
     print(json.dumps(figures, indent=2))
     if json_file:
@@ -84,13 +93,16 @@ def main(
 
 
 @contextmanager
-def _server(url: str | None, engine: str, data_dir: Path, steps: ConsoleSteps) -> Iterator[str]:
+def _server(url: str | None, engine: str, model: str | None, data_dir: Path, steps: ConsoleSteps) -> Iterator[str]:
     if url is not None:
         yield url.rstrip("/")
         return
     port = free_port()
     command = [sys.executable, "-m", "convrec.cli", "serve", "--port", str(port), "--engine", engine]
-    child = subprocess.Popen([*command, "--data-dir", str(data_dir)], stderr=subprocess.DEVNULL)
+    chosen = {"CONVREC_MODEL": model} if model else {}
+    child = subprocess.Popen(
+        [*command, "--data-dir", str(data_dir)], stderr=subprocess.DEVNULL, env={**os.environ, **chosen}
+    )
     base = f"http://127.0.0.1:{port}"
     try:
         with steps.step("Starting a server"):
@@ -176,6 +188,9 @@ def _summary(made: list[Turn], wall_s: float) -> dict[str, Any]:
         for name in ("slate", "first", "end")
         if done
     }
+    p99_over_p50 = {
+        name: round(quantiles[name]["p99"] / quantiles[name]["p50"], 2) for name in _TIMES if name in quantiles
+    }
     return {
         "turns": len(made),
         "turns_per_s": round(len(done) / wall_s, 3),
@@ -183,6 +198,7 @@ def _summary(made: list[Turn], wall_s: float) -> dict[str, Any]:
         "failed": len(made) - len(done) - sum(turn.status == 503 for turn in made),
         "degraded": sum(turn.degraded for turn in made),
         **quantiles,
+        "p99_over_p50": p99_over_p50,
     }
 
 

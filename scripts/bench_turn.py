@@ -141,13 +141,19 @@ def whole_prompts_s(model: str, calls: Sequence[Scored]) -> list[float]:
     return times
 
 
-async def generated_list_s(engine: Engine, call: Scored, titles: Sequence[str]) -> float:
-    """Seconds in which the engine writes a ranked list of these titles, in whatever order it likes."""
+async def generated_list_s(engine: Engine, call: Scored, titles: Sequence[str], numbered: bool) -> float:
+    """Seconds in which the engine writes a ranked list of these titles, in whatever order it likes.
+
+    Args:
+        numbered: Lines begin with their number, as published prompts ask for (Hou et al. 2024, "Large Language
+            Models are Zero-Shot Rankers for Recommender Systems": ranking results "with order numbers").
+    """
     shown = "".join(f"- {title}\n" for title in titles)
     asked = engine.tokenizer.encode(f"{shown}The same films, best first:\n")
     line = " | ".join(json.dumps(f"{title}\n", ensure_ascii=False) for title in titles)
-    grammar = f"root ::= {' '.join(['line'] * len(titles))}\nline ::= {line}"
-    budget = 2 * len(engine.tokenizer.encode(shown)) + 100
+    places = [f'"{place}. " line' if numbered else "line" for place in range(1, len(titles) + 1)]
+    grammar = f"root ::= {' '.join(places)}\nline ::= {line}"
+    budget = 3 * len(engine.tokenizer.encode(shown)) + 100
     started = time.perf_counter()
     pieces: AsyncIterator[str] = engine.generate(
         [*call.prefix, *asked], Sampling(budget, grammar=grammar), call.adapter
@@ -206,14 +212,13 @@ async def measure(
         if isinstance(engine.engine, VllmEngine):
             figures["prefix_hit_rate"] = await _hit_rate(engine.engine, recommender, plan[-1], conversation)
         with steps.step(f"{compared} slates as generated lists"):
-            titles = [
-                [catalogue[i].title for i in list(catalogue.ids)[n :: len(catalogue) // 20][:20]]
-                for n in range(compared)
-            ]
-            lists = [
-                await generated_list_s(engine.engine, call, names)
-                for call, names in zip(calls[::2], titles, strict=False)
-            ]
+            lists, bare = [], []
+            for number, call in enumerate(calls[: 2 * compared : 2]):
+                films = [catalogue[i] for i in list(catalogue.ids)[number :: len(catalogue) // 20][:20]]
+                # A film's title as MovieLens and ReDial write it: "Heat (1995)".
+                named = [" ".join([film.title, *(f"({year})" for year in film.values("year"))]) for film in films]
+                lists.append(await generated_list_s(engine.engine, call, named, True))
+                bare.append(await generated_list_s(engine.engine, call, [film.title for film in films], False))
     with steps.step("The floors"):
         floors = [floor_s(workshop.model, call.tokens, len(call.segments)) for call in calls]
     with steps.step(f"{compared} slates as whole prompts"):
@@ -234,6 +239,7 @@ async def measure(
         "slate_over_floor_cached": ratio(cached_s, floors[1::2]),
         "speedup_over_whole_prompts": ratio(whole, score_s),
         "speedup_over_generated_list": ratio(lists, score_s),
+        "speedup_over_bare_titles": ratio(bare, score_s),
     }
 
 

@@ -45,7 +45,7 @@ async def start_engine(settings: Settings, model: str, steps: Steps, *, one_shot
             TransformersEngine(
                 model,
                 dtype=settings.dtype,
-                score_timeout_s=settings.score_timeout_s,
+                score_timeout_s=settings.queue_timeout_s,
                 reply_timeout_s=settings.reply_timeout_s,
             )
         )
@@ -107,7 +107,7 @@ def _vllm(settings: Settings, model: str, server: VllmServer | None = None) -> V
         model,
         urls=() if server else settings.vllm_urls,
         server=server,
-        score_timeout_s=settings.score_timeout_s,
+        score_timeout_s=settings.queue_timeout_s,
         reply_timeout_s=settings.reply_timeout_s,
     )
 

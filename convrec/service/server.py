@@ -136,7 +136,7 @@ def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engi
 
 def _grace_s(workshop: Workshop) -> float:
     """How long a turn may take."""
-    return workshop.settings.score_timeout_s + workshop.settings.reply_timeout_s
+    return 2 * workshop.settings.score_timeout_s + workshop.settings.reply_timeout_s
 
 
 async def fit_blend(workshop: Workshop, catalogue: Catalogue, engine: Engine, steps: Steps) -> None:

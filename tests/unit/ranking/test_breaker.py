@@ -94,3 +94,31 @@ async def test_a_person_who_leaves_is_no_failure(breaker, engine) -> None:
     engine.delay_s = 0.0
     assert await breaker.call(engine.ask) == "an answer"
     assert engine.probed == 0
+
+
+async def test_an_engine_that_answers_others_is_waited_for(breaker) -> None:
+    turn = asyncio.Lock()
+
+    async def one_after_the_other() -> str:
+        async with turn:
+            await asyncio.sleep(0.1)
+        return "an answer"
+
+    started = time.monotonic()
+    assert await asyncio.gather(*(breaker.call(one_after_the_other) for _ in range(4))) == ["an answer"] * 4
+    assert time.monotonic() - started > 0.2, "the last waited longer than an engine may be silent"
+
+
+async def test_a_call_that_would_wait_too_long_is_told_so_at_once(engine, breaker) -> None:
+    engine.delay_s = 0.1
+    for _ in range(20):  # the pace is learned
+        await breaker.call(engine.ask)
+    waiting = [asyncio.create_task(breaker.call(engine.ask)) for _ in range(3)]
+    await asyncio.sleep(0)
+    started = time.monotonic()
+    with pytest.raises(EngineUnavailableError, match="3 slates are being made"):
+        await breaker.call(engine.ask)
+    assert time.monotonic() - started < 0.05
+    assert await asyncio.gather(*waiting) == ["an answer"] * 3
+    assert engine.probed == 0, "a full engine is not ill"
+    assert await breaker.call(engine.ask) == "an answer"
