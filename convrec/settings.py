@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     retrain_events: int = Field(default=0, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0)
     max_turns: int = Field(default=64, ge=1)
-    score_timeout_s: float = Field(default=20.0, gt=0)
+    score_timeout_s: float = Field(default=30.0, gt=0)
     reply_timeout_s: float = Field(default=60.0, gt=0)
 
     @classmethod

