@@ -2,6 +2,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,10 +127,14 @@ def test_weights_that_are_no_numbers_or_pickles_are_refused(tmp_path: Path, regi
     assert registry.versions() == []
 
 
-def _publish_promote_rollback(registry: Registry) -> None:
+def _publish_promote_rollback(registry: Registry, told: Callable[[], object] = lambda: None) -> None:
+    """Calls `told` after each of the three changes of what is active."""
     registry.promote(publish_adapter(registry).label)
+    told()
     registry.promote("wines/1")
+    told()
     registry.rollback()
+    told()
 
 
 def test_after_kill_9_at_any_moment_of_a_promotion_the_active_adapter_loads(registry: Registry) -> None:
@@ -146,17 +151,17 @@ def test_after_kill_9_at_any_moment_of_a_promotion_the_active_adapter_loads(regi
         child = os.fork()
         if child == 0:
             try:
-                os.write(tell, b"1")
                 while True:
-                    _publish_promote_rollback(registry)
+                    _publish_promote_rollback(registry, lambda tell=tell: os.write(tell, b"1"))
             finally:
                 os._exit(1)
-        os.read(started, 1)
-        os.close(started)
         os.close(tell)
-        time.sleep(dice.uniform(0.0, 2 * round_s))
+        for _ in range(dice.randrange(6)):  # at the child's own pace: the machine may be busy
+            os.read(started, 1)
+        time.sleep(dice.uniform(0.0, round_s))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+        os.close(started)
         assert os.WTERMSIG(status) == signal.SIGKILL, "the child must not have ended by itself"
         active = Registry(registry.root).active()
         assert active is not None
