@@ -66,6 +66,12 @@ def tiny(tmp_path_factory, demo_data_dir) -> Path:
     return tiny_model(tmp_path_factory.mktemp("tiny") / "tiny", demo_data_dir / "models" / "SmolLM2-135M-Instruct")
 
 
+@pytest.fixture(autouse=True)
+def unfilled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two random layers learn nothing across the tokens that fill a prefix up for vLLM's cache."""
+    monkeypatch.setattr("convrec.ranking.interest.PREFIX_BLOCK", 1)
+
+
 @pytest.fixture
 def workshop(tmp_path: Path, tiny: Path) -> Workshop:
     made = Workshop(
