@@ -24,7 +24,7 @@ from convrec.retrieval.base import Embedder
 from convrec.retrieval.embedding import NoText, SentenceEmbedder
 from convrec.retrieval.hybrid import hybrid_config
 from convrec.service.build import Workshop
-from convrec.service.retrain import RetrainConfig, train_version
+from convrec.service.retrain import RetrainConfig, judge_again, train_version
 from convrec.service.steps import Steps
 from convrec.settings import load_settings
 from convrec.training.embedder import EmbedderConfig, train_embedder
@@ -61,6 +61,10 @@ def main(
     batch: Annotated[int, typer.Option()] = _OWN.batch,
     room: Annotated[int, typer.Option(help="Candidates per example and step")] = _OWN.room,
     seed: Annotated[int, typer.Option()] = 0,
+    again: Annotated[
+        str | None,
+        typer.Option(help="NAME/VERSION: judge its weights again instead of training; all else as it was given"),
+    ] = None,
     promote: Annotated[bool, typer.Option(help="Make it active where the gate accepts it")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are kept")] = None,
 ) -> None:
@@ -109,7 +113,10 @@ def main(
         ),
         promote=promote,
     )
-    done = train_version(workshop, task.catalogue, lessons, config, steps)
+    if again is None:
+        done = train_version(workshop, task.catalogue, lessons, config, steps)
+    else:
+        done = judge_again(workshop, task.catalogue, again, lessons, config, steps)
     print_verdict(console, done.verdict)
     console.print(f"{done.version.label if done.version else 'nothing'} was kept")
 

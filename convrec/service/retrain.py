@@ -120,8 +120,42 @@ def train_version(
     steps.note(
         f"held-out NDCG over drawn candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after"
     )
+    kept = _keep(workshop, catalogue, work / "adapter", lessons, config, steps)
+    if kept.version is not None:
+        shutil.rmtree(work, ignore_errors=True)
+    return kept
+
+
+def judge_again(
+    workshop: Workshop, catalogue: Catalogue, label: str, lessons: Lessons, config: RetrainConfig, steps: Steps
+) -> Retrained:
+    """The next version, with the weights of one that too few examples have judged.
+
+    Args:
+        label: Of that version, name/version.
+        lessons: Made as its own were, but for how many judge.
+
+    Raises:
+        DataError: It was trained on something else, or with other settings.
+        NotFoundError: There is no such version.
+    """
+    before = workshop.registry.get(label)
+    workshop.require_fit(before, catalogue.domain.name)
+    own = {name: before.manifest.data.get(name) for name in ("task", "hash", "learn")}
+    now = {name: lessons.lineage.get(name) for name in own}
+    if now != own:
+        raise DataError(f"{label} was trained on {own}, and these examples are of {now}: give what it was given")
+    trainer = TrainerConfig(**before.manifest.config["trainer"])
+    return _keep(workshop, catalogue, before.path, lessons, replace(config, trainer=trainer), steps)
+
+
+def _keep(
+    workshop: Workshop, catalogue: Catalogue, weights: Path, lessons: Lessons, config: RetrainConfig, steps: Steps
+) -> Retrained:
+    """From weights to a judged version in the registry."""
+    prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
     with workshop.registry.stage(config.name) as (staging, number):
-        shutil.copytree(work / "adapter", staging, dirs_exist_ok=True)
+        shutil.copytree(weights, staging, dirs_exist_ok=True)
         ref = AdapterRef(f"{config.name}@{number}", staging)
         verdict = asyncio.run(_judge(workshop, catalogue, ref, lessons, prompts, config.gate, steps))
         manifest = AdapterManifest(
@@ -143,7 +177,6 @@ def train_version(
             version = workshop.registry.publish(staging, manifest)
         except DataError as error:
             return Retrained(None, _rejected(verdict, str(error)), promoted=False)
-    shutil.rmtree(work, ignore_errors=True)
     promoted = verdict.accepted and config.promote
     if promoted:
         workshop.registry.promote(version.label)

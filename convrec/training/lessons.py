@@ -66,7 +66,7 @@ class Lessons:
     """Examples by what they are for, and where they come from.
 
     Args:
-        coverage: Share of the choices to be judged that retrieval offered.
+        coverage: Share of the choices and slates to be judged that retrieval offered.
         lineage: Counts, moments, first and last event_id, and a hash over all event_ids that were read.
     """
 
@@ -157,7 +157,7 @@ def _later(
         most: Slates, and examples of other kinds together.
 
     Returns:
-        The examples of choices, slates and opinions, and the share of choices that was offered.
+        The examples of choices, slates and opinions, and the share of choices and slates that was offered.
     """
     before = [event for event in events if event.timestamp < since]
     offers = config.offers
@@ -166,7 +166,8 @@ def _later(
         found = offered(cases, retriever, catalogue, offers.candidates)
         told = received(slates[:most], retriever)
         said = expressed(_groups(events, catalogue, config, most, since), retriever)
-    return found[: most - len(said)], told, said, len(found) / max(len(cases), 1)
+    coverage = (len(found) + len(told)) / max(len(cases) + len(told), 1)
+    return found[: most - len(said)], told, said, coverage
 
 
 def _groups(

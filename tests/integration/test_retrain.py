@@ -16,11 +16,13 @@ from convrec.errors import DataError
 from convrec.ranking.examples import Example
 from convrec.service import retrain as loop
 from convrec.service.build import Workshop
-from convrec.service.retrain import RetrainConfig, Retrained, retrain
+from convrec.service.retrain import RetrainConfig, Retrained, judge_again, retrain
 from convrec.settings import Settings
 from convrec.testing.model import tiny_model
 from convrec.testing.recommender import wine_list
+from convrec.training.gate import GateConfig
 from convrec.training.lessons import Lessons, LessonsConfig
+from convrec.training.manifest import WEIGHTS
 from convrec.training.trainer import TrainerConfig
 from convrec.types import (
     FeedbackEvent,
@@ -37,6 +39,7 @@ CONFIG = RetrainConfig(
     LessonsConfig(choose=0.15, judge=0.35, learn_examples=120),
     TrainerConfig(learning_rate=1e-2, epochs=3, batch=4, evaluations=4, patience=9),
 )
+QUIET = ConsoleSteps(Console(quiet=True))
 CATALOGUE = wine_list()
 GOES_WITH = {"fish": ("Riesling", "Chardonnay"), "steak": ("Syrah", "Malbec")}
 
@@ -86,7 +89,7 @@ def workshop(tmp_path: Path, tiny: Path) -> Workshop:
 
 
 def run(workshop: Workshop) -> Retrained:
-    return retrain(workshop, CONFIG, ConsoleSteps(Console(quiet=True)))
+    return retrain(workshop, CONFIG, QUIET)
 
 
 def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
@@ -110,6 +113,27 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     assert again.version is not None
     assert again.version.label == "wines/2"
     assert "adapter - active" in " ".join(again.verdict.reasons)
+
+
+def test_weights_are_judged_again_by_more(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Lessons] = []
+    make = loop.make_lessons
+    monkeypatch.setattr(loop, "make_lessons", lambda *arguments: made.append(make(*arguments)) or made[-1])
+    hasty = replace(CONFIG, gate=GateConfig(least=1000))
+    first = retrain(workshop, hasty, QUIET)
+    assert first.version is not None
+    assert not first.verdict.accepted
+    again = judge_again(workshop, workshop.catalogue(), "wines/1", made[0], CONFIG, QUIET)
+    assert again.promoted
+    assert again.version is not None
+    assert again.version.label == "wines/2"
+    before, after = (load_file(version.path / WEIGHTS) for version in (first.version, again.version))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    first_told, told = (workshop.registry.get(f"wines/{number}").manifest.config for number in (1, 2))
+    assert told == first_told
+    other = replace(made[0], lineage={**made[0].lineage, "hash": "other"})
+    with pytest.raises(DataError, match="was trained on"):
+        judge_again(workshop, workshop.catalogue(), "wines/1", other, CONFIG, QUIET)
 
 
 def lessons_with(
