@@ -15,7 +15,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def worker(monkeypatch):
+def worker():
     """A worker whose runner has three requests: the first has none, the others have a generator."""
     from vllm.v1.worker.cpu_model_runner import CPUModelRunner
 
