@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from convrec.errors import EngineUnavailableError
 from convrec.service.api import create_app
-from convrec.service.completion import Reply
+from convrec.service.completion import CompletionReply
 from convrec.service.metrics import Metrics
 from convrec.service.recommender import ChatEvent, RecommendRequest, ReplyDelta, TurnDone
+from convrec.service.reply import Reply
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
@@ -201,7 +202,8 @@ async def _stream(turn: AsyncGenerator[ChatEvent, None], api: _Api, usage: bool)
     """The data of the events, read as a line-splitting client would."""
     reply = Reply(turn, api.recommender.catalogue, Metrics())
     slate = await reply.slate()
-    wire = b"".join([event async for event in reply.stream(slate, usage)]).decode()
+    completion = CompletionReply(reply, "convrec")
+    wire = b"".join([event async for event in completion.stream(slate, usage)]).decode()
     lines = wire.splitlines()
     assert lines[1::2] == [""] * (len(lines) // 2)
     assert all(line.startswith("data: ") for line in lines[::2])

@@ -93,7 +93,7 @@ def _item_ids(slate: dict[str, list[dict[str, str]]]) -> list[str]:
 
 def test_models(client: openai.OpenAI) -> None:
     (card,) = client.models.list().data
-    assert (card.id, card.created, card.model_extra) == ("convrec", 1000, {"root": "fake-lm"})
+    assert (card.id, card.created, card.model_extra) == ("convrec", 1000, {"root": "fake-lm", "parent": None})
     assert client.models.retrieve("convrec").id == "convrec"
     with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("gpt-4o")
