@@ -157,8 +157,9 @@ class _Filling:
                 return self._object(schema, about)
             case "array":
                 return self._array(schema, key, about)
-        if "const" in schema or ("enum" in schema and key not in IDS):
-            return self._offered(schema)
+        names_item = key in IDS or (about is not None and key in _TITLES)
+        if {"const", "enum"} & schema.keys() and not names_item:
+            return _choice(schema, [schema["const"]] if "const" in schema else schema["enum"])
         match kind:
             case "string":
                 return _choice(schema, self._texts(key, about))
@@ -198,18 +199,17 @@ class _Filling:
 
     def _array(self, schema: Schema, key: str, about: Recommendation | None) -> _Filled:
         items = resolved(schema.get("items", {"type": "string"}), self._root)
+        one = key.removesuffix("s")
         least = schema.get("minItems", 0)
         most = int(min(schema.get("maxItems", _ENTRIES), _ENTRIES))
         entries: list[_Filled] = []
         if about is None and _is_item(items, self._root):
             listed = self._sayable.recommendations[self._shown :][:most]
             entries = [self.value(items, key, recommendation) for recommendation in listed]
-        elif types(items, self._root) == {"string"} and not {"enum", "const"} & items.keys():
+        elif types(items, self._root) == {"string"} and (one in IDS or not {"enum", "const"} & items.keys()):
             entries = [_choice(items, [text]) for text in self._listed(key, about, items)][:most]
         else:
-            entries = [
-                self.value(items, key.removesuffix("s"), about) for _ in range(int(min(max(least, 1), most)))
-            ]
+            entries = [self.value(items, one, about) for _ in range(int(min(max(least, 1), most)))]
         if len(entries) < least:
             raise _UnfillableError
         if not entries:
@@ -223,11 +223,6 @@ class _Filling:
         }
         return filled, [value for _, value in entries]
 
-    def _offered(self, schema: Schema) -> _Filled:
-        """What the client lets the model choose from."""
-        offered = [schema["const"]] if "const" in schema else list(schema["enum"])
-        return _choice(schema, offered)
-
     def _next(self) -> Recommendation:
         """The best recommendation that no earlier part is about."""
         if self._shown >= len(self._sayable.recommendations):
@@ -238,7 +233,7 @@ class _Filling:
     def _texts(self, key: str, about: Recommendation | None) -> Sequence[str]:
         """What a text may be."""
         if about is None:
-            if key in IDS[:1]:
+            if key in IDS:
                 return [r.item.item_id for r in self._sayable.recommendations]
             return self._sayable.texts
         if key in IDS:
