@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from convrec.dialogue.options import ReplyOptions
 from convrec.service.messages import Said
 from convrec.service.problems import Problem
 from convrec.service.recommender import ChatRequest
-from convrec.service.schemas import Body, Id, Length
+from convrec.service.schemas import Body, Id, Length, Whole
 
 _LISTED = 50
 _LISTED_CHARS = 80
 
 Metadata = Annotated[
     dict[
-        Annotated[str, StringConstraints(max_length=64)],
-        Annotated[str, StringConstraints(max_length=512)],
+        Annotated[str, Whole, Field(max_length=64)],
+        Annotated[str, Whole, Field(max_length=512)],
     ],
     Field(max_length=16),
 ]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Discriminator, Field
 from convrec.dialogue.form import PLAIN_FORM, Form
 from convrec.errors import DataError
 from convrec.service.problems import Problem
+from convrec.service.schemas import Whole
 
 
 class TextFormat(BaseModel):
@@ -26,7 +27,7 @@ class JsonObjectFormat(BaseModel):
 class JsonSchema(BaseModel):
     """A schema of the client's."""
 
-    name: Annotated[str, Field(max_length=64)] = "reply"
+    name: Annotated[str, Whole, Field(max_length=64)] = "reply"
     schema_: dict[str, Any] = Field(
         alias="schema", description="JSON schema as OpenAI's structured outputs take it."
     )

@@ -19,6 +19,7 @@ from convrec.service.problems import Problem
 from convrec.service.reply import Reply
 from convrec.service.response import Echo, Response, ResponseReply
 from convrec.service.response_format import FlatResponseFormat, form_of
+from convrec.service.schemas import Whole
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import EventStream, while_connected
 from convrec.service.turn import turn
@@ -64,7 +65,7 @@ class ResponseBody(GenerationBody):
     idle: ClassVar[frozenset[str]] = frozenset({"instructions", "store", "tools"})
 
     input: Input
-    instructions: str | None = Field(default=None, description="Not read.")
+    instructions: Annotated[str, Whole] | None = Field(default=None, description="Not read.")
     max_output_tokens: MaxTokens | None = None
     text: TextConfig | None = None
     previous_response_id: str | None = Field(default=None, description="Refused: nothing is stored.")
