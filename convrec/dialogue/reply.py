@@ -1,7 +1,9 @@
 """Owns the prose of a turn: the model picks the sentences, the script decides what can be said at all.
 
 The engine generates under the script's grammar; what it streams is held against the script again, and whatever is
-missing when it fails, stops early or takes too long is completed by the script's own sentences.
+missing when it fails, stops early or takes too long is completed by the script's own sentences. A reply in a form
+is generated under the filled form's schema and said when it is whole; the form's default stands in for one that is
+not.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from contextlib import aclosing
 from zlib import crc32
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.evidence import why
+from convrec.dialogue.form import FilledForm, Sayable
+from convrec.dialogue.options import PLAIN, ReplyOptions
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import TOLD, Sentences
 from convrec.dialogue.titles import mentions_outside
 from convrec.engine.base import Engine, OpenPrompt, Sampling, Tokenizer
 from convrec.errors import EngineError, NotFoundError
 from convrec.prompting import Prompts
-from convrec.types import Intent, IntentKind, SessionState, Slate
+from convrec.types import Intent, IntentKind, Recommendation, SessionState, Slate
 
 __all__ = ["ReplyWriter", "mentions_outside"]
 
@@ -59,7 +64,12 @@ class ReplyWriter:
         self._sentences = Sentences(catalogue)
 
     async def write(
-        self, intent: Intent, state: SessionState, slate: Slate, opened: Callable[[], OpenPrompt]
+        self,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        opened: Callable[[], OpenPrompt],
+        options: ReplyOptions = PLAIN,
     ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
@@ -68,11 +78,16 @@ class ReplyWriter:
             state: The conversation, this message included.
             slate: What is shown; empty when nothing qualified.
             opened: What the engine has read of the person and the message; called where it is to be asked.
+            options: A form that the slate cannot fill is answered by one of the script's texts.
         """
         script = self._sentences.script(intent, state, slate)
+        if options.form is not None:
+            filled = options.form.fill(self._sayable(script, slate))
+            yield await self._fill(filled, intent, state, slate, opened, options) if filled else script.default
+            return
         text = ""
         if not (script.is_fixed or slate.degraded or intent.kind in _UNWRITTEN):
-            async with aclosing(self._generate(script, intent, state, slate, opened)) as pieces:
+            async with aclosing(self._generate(script, intent, state, slate, opened, options)) as pieces:
                 async for piece in pieces:
                     text += piece
                     yield piece
@@ -95,20 +110,53 @@ class ReplyWriter:
         )
         return [*opened.before, *tokenizer.encode(text + opened.after)]
 
+    async def _fill(
+        self,
+        form: FilledForm,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        opened: Callable[[], OpenPrompt],
+        options: ReplyOptions,
+    ) -> str:
+        """A form, what it leaves open chosen by the engine where it can."""
+        text = ""
+        if not (form.is_fixed or slate.degraded):
+            async with aclosing(self._generate(form, intent, state, slate, opened, options)) as pieces:
+                text = "".join([piece async for piece in pieces])
+        return text if form.accepts(text) else form.default
+
+    def _sayable(self, script: Script, slate: Slate) -> Sayable:
+        """What a form may say: the script's texts, and of an item its evidence and the script's sentences."""
+
+        def reasons(recommendation: Recommendation) -> list[str]:
+            told = why(recommendation.evidence, self._catalogue.domain, self._catalogue)
+            title = recommendation.item.title
+            sentences = [text for slot in script.slots for text in slot if title in text]
+            return [told, *sentences] if told else [*sentences, title]
+
+        return Sayable(slate.recommendations, script.texts, reasons)
+
     async def _generate(
-        self, script: Script, intent: Intent, state: SessionState, slate: Slate, opened: Callable[[], OpenPrompt]
+        self,
+        script: Script | FilledForm,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        opened: Callable[[], OpenPrompt],
+        options: ReplyOptions,
     ) -> AsyncGenerator[str, None]:
         """The engine's pieces for as long as it answers in time and what it says is in the script."""
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         stream: AsyncIterator[str] | None = None
         text = ""
         try:
-            stream = self._start(script, self.prompt(intent, state, slate, opened()), slate.adapter)
+            stream = self._start(script, self.prompt(intent, state, slate, opened()), slate.adapter, options)
             while True:
                 # Around each step and not around the loop: what the reader does between pieces is not cancelled.
                 async with asyncio.timeout_at(deadline):
                     piece = await anext(stream)
-                if script.complete(text + piece) is None:
+                if isinstance(script, Script) and script.complete(text + piece) is None:
                     return
                 text += piece
                 yield piece
@@ -118,13 +166,16 @@ class ReplyWriter:
             if isinstance(stream, AsyncGenerator):
                 await stream.aclose()
 
-    def _start(self, script: Script, prompt: list[int], adapter: str | None) -> AsyncIterator[str]:
+    def _start(
+        self, script: Script | FilledForm, prompt: list[int], adapter: str | None, options: ReplyOptions
+    ) -> AsyncIterator[str]:
         """With the adapter that scored, because the engine keeps what it has read by adapter."""
         sampling = Sampling(
             max_tokens=len(self._engine.tokenizer.encode(script.longest)) + _SPARE_TOKENS,
-            temperature=self._temperature,
-            seed=crc32(repr(prompt).encode()),
-            grammar=script.grammar(),
+            temperature=self._temperature if options.temperature is None else options.temperature,
+            seed=crc32(repr(prompt).encode()) if options.seed is None else options.seed,
+            grammar=script.grammar() if isinstance(script, Script) else None,
+            schema=script.schema if isinstance(script, FilledForm) else None,
         )
         return self._engine.generate(prompt, sampling, adapter)
 

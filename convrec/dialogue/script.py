@@ -24,7 +24,13 @@ class Script:
     @property
     def default(self) -> str:
         """The text made of each slot's first alternative."""
-        return " ".join(slot[0] for slot in self.slots)
+        return self.texts[0]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """One text for each alternative of the slot that has most; the first is the default."""
+        count = max(map(len, self.slots))
+        return tuple(" ".join(slot[min(n, len(slot) - 1)] for slot in self.slots) for n in range(count))
 
     @property
     def is_fixed(self) -> bool:

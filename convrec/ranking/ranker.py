@@ -46,9 +46,19 @@ class BlendRanker:
         self._catalogue = catalogue
         self._breaker = Breaker(interest.probe, timeout_s)
 
-    async def rank(self, context: RankingContext, candidates: Sequence[Candidate], k: int) -> Slate:
-        """The k best candidates as a slate without evidence; ties go to the better retrieved."""
-        version = self.version
+    async def rank(
+        self,
+        context: RankingContext,
+        candidates: Sequence[Candidate],
+        k: int,
+        version: RankingVersion | None = None,
+    ) -> Slate:
+        """The k best candidates as a slate without evidence; ties go to the better retrieved.
+
+        Args:
+            version: What ranks this slate, its adapter loaded; None is the one that ranks all.
+        """
+        version = version or self.version
         values: Sequence[float | None]
         prompt_hash, reason = "", ""
         try:

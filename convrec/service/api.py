@@ -48,7 +48,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered; the message says why."},
     "5XX": {"model": ErrorEnvelope, "description": "The server cannot answer; 503 may pass."},
 }
-_TURNS = frozenset({"/v1/chat/completions", "/v1/recommendations"})
+_TURNS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations"})
 
 operations = APIRouter(tags=["Operations"])
 router = APIRouter(prefix="/v1", tags=["convrec"])

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Literal
 from uuid import uuid4
 
-import structlog
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
-from convrec.data.catalogue import Catalogue
-from convrec.service.metrics import Metrics
-from convrec.service.problems import problem_of, traceback_of
-from convrec.service.recommender import ChatEvent, ReplyDelta, SlateReady, TurnDone
+from convrec.dialogue.cut import Finish
+from convrec.service.citations import Citation
+from convrec.service.recommender import TurnDone
+from convrec.service.reply import Finished, Reply, TurnView
 from convrec.service.stream import DONE, server_sent
-from convrec.service.views import SlateView, slate_view
-
-MODEL = "convrec"
-
-_log = structlog.get_logger(__name__)
 
 
 class Usage(BaseModel):
@@ -33,12 +28,21 @@ class Usage(BaseModel):
     total_tokens: int
 
 
+class Annotation(BaseModel):
+    """OpenAI's annotation of a message."""
+
+    type: Literal["url_citation"] = "url_citation"
+    url_citation: Citation
+
+
 class AssistantMessage(BaseModel):
-    """The reply with its slate."""
+    """The reply with its slate; `refusal` instead of `content` where the slate cannot fill the client's schema."""
 
     role: Literal["assistant"] = "assistant"
-    content: str
-    convrec: SlateView
+    content: str | None
+    refusal: str | None = None
+    annotations: tuple[Annotation, ...] = ()
+    convrec: TurnView
 
 
 class Choice(BaseModel):
@@ -46,7 +50,7 @@ class Choice(BaseModel):
 
     index: Literal[0] = 0
     message: AssistantMessage
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: Finish = "stop"
     logprobs: None = None
 
 
@@ -66,7 +70,9 @@ class Delta(BaseModel):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
-    convrec: SlateView | None = None
+    refusal: str | None = None
+    annotations: tuple[Annotation, ...] | None = None
+    convrec: TurnView | None = None
 
     @model_serializer(mode="wrap")
     def _only_what_is_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -78,7 +84,7 @@ class ChunkChoice(BaseModel):
 
     index: Literal[0] = 0
     delta: Delta
-    finish_reason: Literal["stop"] | None = None
+    finish_reason: Finish | None = None
     logprobs: None = None
 
 
@@ -93,66 +99,69 @@ class ChatCompletionChunk(BaseModel):
     usage: Usage | None = None
 
 
-class Reply:
-    """One turn in OpenAI's words, whole or in chunks that share an id."""
+class CompletionReply:
+    """A reply in the shapes of chat completions; all of its chunks share an id.
 
-    def __init__(self, events: AsyncGenerator[ChatEvent, None], catalogue: Catalogue, metrics: Metrics) -> None:
-        self.events = events
-        self._catalogue = catalogue
-        self._metrics = metrics
+    Args:
+        reply: The turn.
+        model: As the client named it.
+    """
+
+    def __init__(self, reply: Reply, model: str) -> None:
+        self.reply = reply
+        self._model = model
         self._id, self._created = f"chatcmpl-{uuid4().hex}", int(time.time())
-
-    async def slate(self) -> SlateView:
-        """The slate, which is the first event of every turn."""
-        ready = await anext(self.events)
-        assert isinstance(ready, SlateReady)
-        self._metrics.event(ready)
-        return slate_view(ready, self._catalogue)
 
     async def whole(self) -> ChatCompletion:
         """The finished reply."""
-        slate, text, usage = await self.slate(), "", _usage(TurnDone(0, 0, 0.0))
-        async for event in self.events:
-            self._metrics.event(event)
-            match event:
-                case ReplyDelta():
-                    text += event.text
-                case TurnDone():
-                    usage = _usage(event)
+        slate = await self.reply.slate()
+        *_, end = [piece async for piece in self.reply.pieces(slate)]
+        assert isinstance(end, Finished)
+        message = AssistantMessage(
+            content=None if end.refused else end.text,
+            refusal=end.text if end.refused else None,
+            annotations=_annotations(end),
+            convrec=slate,
+        )
         return ChatCompletion(
             id=self._id,
             created=self._created,
-            model=MODEL,
-            choices=(Choice(message=AssistantMessage(content=text, convrec=slate)),),
-            usage=usage,
+            model=self._model,
+            choices=(Choice(message=message, finish_reason=end.done.finish),),
+            usage=_usage(end.done),
         )
 
-    async def stream(self, slate: SlateView, include_usage: bool) -> AsyncGenerator[bytes, None]:
+    async def stream(self, slate: TurnView, include_usage: bool) -> AsyncGenerator[bytes, None]:
         """The reply as server-sent events; an error has become one of them and the last."""
         try:
             yield self._chunk(Delta(role="assistant", content="", convrec=slate))
-            async for event in self.events:
-                self._metrics.event(event)
-                match event:
-                    case ReplyDelta():
-                        yield self._chunk(Delta(content=event.text))
-                    case TurnDone():
-                        yield self._chunk(Delta(), "stop")
-                        if include_usage:
-                            yield self._send(usage=_usage(event))
+            async with aclosing(self.reply.pieces(slate)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, str):
+                        yield self._chunk(Delta(content=piece))
+                        continue
+                    if piece.refused:
+                        yield self._chunk(Delta(refusal=piece.text))
+                    # At the end and at once: clients that add deltas up cannot add to a list.
+                    yield self._chunk(Delta(annotations=_annotations(piece) or None), piece.done.finish)
+                    if include_usage:
+                        yield self._send(usage=_usage(piece.done))
             yield DONE
         except Exception as error:  # the status line is out: only the stream can tell
-            problem = problem_of(error)
-            _log.error("stream broke off", status=problem.status_code, traceback=traceback_of(error))
-            self._metrics.error(problem.status_code)
-            yield server_sent(problem.envelope().model_dump())
+            yield server_sent(self.reply.broken(error).envelope().model_dump())
 
-    def _chunk(self, delta: Delta, finish_reason: Literal["stop"] | None = None) -> bytes:
+    def _chunk(self, delta: Delta, finish_reason: Finish | None = None) -> bytes:
         return self._send(choices=(ChunkChoice(delta=delta, finish_reason=finish_reason),))
 
     def _send(self, choices: tuple[ChunkChoice, ...] = (), usage: Usage | None = None) -> bytes:
-        chunk = ChatCompletionChunk(id=self._id, created=self._created, model=MODEL, choices=choices, usage=usage)
+        chunk = ChatCompletionChunk(
+            id=self._id, created=self._created, model=self._model, choices=choices, usage=usage
+        )
         return server_sent(chunk.model_dump(mode="json"))
+
+
+def _annotations(end: Finished) -> tuple[Annotation, ...]:
+    return tuple(Annotation(url_citation=citation) for citation in end.citations)
 
 
 def _usage(done: TurnDone) -> Usage:

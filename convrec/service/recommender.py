@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.cut import Cut, Finish
 from convrec.dialogue.evidence import EvidenceFinder
+from convrec.dialogue.options import PLAIN, ReplyOptions
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.understanding import Understanding
@@ -54,6 +56,8 @@ class ChatRequest:
         prior: Earlier messages of this person that a stateless client sends along, oldest first; read only when
             the ledger knows no turn of the session.
         k: Length of the slate; the message's own wish or the default where None.
+        options: How the reply is written.
+        version: What ranks the slate, its adapter loaded; the one that ranks all where None.
     """
 
     user_id: str
@@ -61,6 +65,8 @@ class ChatRequest:
     session_id: str | None = None
     prior: tuple[str, ...] = ()
     k: int | None = None
+    options: ReplyOptions = PLAIN
+    version: RankingVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,15 @@ class ReplyDelta:
 
 @dataclass(frozen=True, slots=True)
 class TurnDone:
-    """The end of a turn; tokens are those of the message and of the prose, latency_s is the whole turn."""
+    """The end of a turn; tokens are those of the message and of the prose, latency_s is the whole turn.
+
+    `finish` is "length" where the reply was cut off because it may have no more tokens.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     latency_s: float
+    finish: Finish = "stop"
 
 
 ChatEvent = SlateReady | ReplyDelta | TurnDone
@@ -179,28 +189,29 @@ class Recommender:
         profile = await self._profile(request.user_id)
         k = request.k or state.k or self._k
         slate = await self._slate(
-            profile, state, request.message, retrieval_query(state, profile, self._clock()), k
+            profile, state, request.message, retrieval_query(state, profile, self._clock()), k, request.version
         )
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
-        text = ""
+        said = Cut(request.options, self.engine)
 
         def opened() -> OpenPrompt:
             return self._ranker.opened(RankingContext(profile, state, request.message))
 
         try:
-            async with aclosing(self._writer.write(intent, state, slate, opened)) as pieces:
+            async with aclosing(
+                said.of(self._writer.write(intent, state, slate, opened, request.options))
+            ) as pieces:
                 async for piece in pieces:
-                    text += piece
                     yield ReplyDelta(piece)
         finally:  # a client that leaves has read this much
             done = time.monotonic() - started
             await asyncio.to_thread(
                 self.ledger.append,
-                ReplyEvent(_new_id("rep"), request.user_id, session_id, turn_id, self._clock(), text, done),
+                ReplyEvent(_new_id("rep"), request.user_id, session_id, turn_id, self._clock(), said.text, done),
             )
         count = self.engine.tokenizer.encode
-        yield TurnDone(len(count(request.message)), len(count(text)), done)
+        yield TurnDone(len(count(request.message)), len(count(said.text)), done, said.finish)
 
     async def recommend(self, request: RecommendRequest) -> SlateReady:
         """A slate without a conversation; its impression is in the ledger when this returns."""
@@ -280,15 +291,27 @@ class Recommender:
         return intent, state, profile, await self._ranked(profile, state, request.query, query, k)
 
     async def _slate(
-        self, profile: Profile, state: SessionState, message: str, query: RetrievalQuery, k: int
+        self,
+        profile: Profile,
+        state: SessionState,
+        message: str,
+        query: RetrievalQuery,
+        k: int,
+        version: RankingVersion | None,
     ) -> Slate:
-        return self._explained(await self._ranked(profile, state, message, query, k), state, profile)
+        return self._explained(await self._ranked(profile, state, message, query, k, version), state, profile)
 
     async def _ranked(
-        self, profile: Profile, state: SessionState, message: str, query: RetrievalQuery, k: int
+        self,
+        profile: Profile,
+        state: SessionState,
+        message: str,
+        query: RetrievalQuery,
+        k: int,
+        version: RankingVersion | None = None,
     ) -> Slate:
         candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self.candidates, k))
-        return await self._ranker.rank(RankingContext(profile, state, message), candidates, k)
+        return await self._ranker.rank(RankingContext(profile, state, message), candidates, k, version)
 
     def _explained(self, slate: Slate, state: SessionState, profile: Profile) -> Slate:
         explained = [replace(r, evidence=self._evidence.explain(r, state, profile)) for r in slate.recommendations]

@@ -16,6 +16,8 @@ Id = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
 ]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
+# JSON can spell halves of characters, which no encoding takes; the pattern is what makes pydantic look.
+Whole = StringConstraints(pattern=r"^[\s\S]*$")
 Length = Annotated[int, Field(ge=1, le=MAX_K)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

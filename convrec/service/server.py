@@ -21,6 +21,7 @@ import httpx
 import uvicorn
 
 from convrec.data.catalogue import Catalogue
+from convrec.data.sources import EMBEDDER
 from convrec.engine.base import Engine
 from convrec.errors import ConvRecError, SettingsError
 from convrec.progress import Progress
@@ -35,6 +36,7 @@ from convrec.service.schedule import Schedule, retrain_command
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
 from convrec.service.swap import Swap
+from convrec.service.versions import Versions
 from convrec.settings import Settings
 
 _PATIENCE_S = 60.0
@@ -54,7 +56,12 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     log = log_to(settings.logs_dir)
     steps.note(f"Log  {log}")
     slot = RecommenderSlot(detail="loading")
-    info = ServerInfo(model=Path(workshop.model).name, version=version("convrec"), started=time.time())
+    info = ServerInfo(
+        model=Path(workshop.model).name,
+        version=version("convrec"),
+        started=time.time(),
+        embedder=Path(settings.embedder or EMBEDDER).name,
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -82,7 +89,7 @@ async def _work(
     settings = workshop.settings
     catalogue = await asyncio.to_thread(workshop.catalogue)
     with told.step("Loading the text embedder"):
-        await asyncio.to_thread(lambda: workshop.embedder)
+        slot.embedder = await asyncio.to_thread(lambda: workshop.embedder)
     index = await asyncio.to_thread(workshop.open_index, catalogue, told, url)
     # Whoever holds the index last closes it: from here on this is the refit, once it is there.
     opened = stack.enter_context(ExitStack())
@@ -92,11 +99,19 @@ async def _work(
     if not settings.blend_file.exists():
         await fit_blend(workshop, catalogue, engine, told)
     version = await workshop.active_version(engine, steps)
+    versions = slot.versions = Versions(
+        workshop.registry,
+        workshop.require_fit,
+        partial(workshop.version, engine),
+        engine.unload_adapter,
+        active=version.adapter,
+    )
     slot.fill(workshop.recommender(catalogue, index, engine, version))
     opened.pop_all()
     await stack.enter_async_context(_refit(workshop, slot, index, engine, url))
-    load = partial(workshop.version, engine)
-    await stack.enter_async_context(Swap(workshop.registry, engine, load, slot, grace_s=_grace_s(workshop)))
+    await stack.enter_async_context(
+        Swap(workshop.registry, versions.hold, versions.release, slot, grace_s=_grace_s(workshop))
+    )
     await stack.enter_async_context(
         Schedule(
             retrain_command(settings.data_dir),

@@ -7,9 +7,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from convrec.retrieval.base import Embedder
 from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem
 from convrec.service.recommender import Recommender
+from convrec.service.versions import Versions
 
 
 class RecommenderSlot:
@@ -18,11 +20,21 @@ class RecommenderSlot:
     Args:
         recommender: None while it is being built.
         detail: What the server is doing until then, for people who ask /ready; may be changed at any time.
+        versions: The adapter versions that requests may name, once they can be loaded.
+        embedder: The text embedder, once it is loaded.
     """
 
-    def __init__(self, recommender: Recommender | None = None, detail: str = "starting") -> None:
+    def __init__(
+        self,
+        recommender: Recommender | None = None,
+        detail: str = "starting",
+        versions: Versions | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
         self._recommender = recommender
         self.detail = detail
+        self.versions = versions
+        self.embedder = embedder
 
     def fill(self, recommender: Recommender) -> None:
         """Begin to serve."""
@@ -35,9 +47,13 @@ class RecommenderSlot:
             Problem: 503, it is not there yet.
         """
         if self._recommender is None:
-            message = f"the server is starting ({self.detail}); ask again when GET /ready answers 200"
-            raise Problem(503, message, code="starting", headers={"retry-after": "1"})
+            raise self.not_yet()
         return self._recommender
+
+    def not_yet(self) -> Problem:
+        """503: what is asked for is not there yet."""
+        message = f"the server is starting ({self.detail}); ask again when GET /ready answers 200"
+        return Problem(503, message, code="starting", headers={"retry-after": "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +64,13 @@ class ServerInfo:
         model: Name of the language model.
         version: Of convrec.
         started: When it started, seconds since the epoch.
+        embedder: Name of the text embedder.
     """
 
     model: str
     version: str
     started: float
+    embedder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

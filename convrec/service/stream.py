@@ -21,12 +21,13 @@ DONE = b"data: [DONE]\n\n"
 _T = TypeVar("_T")
 
 
-def server_sent(data: Mapping[str, Any]) -> bytes:
-    """One event without a name: clients of OpenAI's API know no other.
+def server_sent(data: Mapping[str, Any], name: str | None = None) -> bytes:
+    """One event. Those of chat completions have no name: their clients know no other.
 
     ASCII, because some clients also split lines at U+2028 and its like.
     """
-    return f"data: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
+    named = f"event: {name}\n" if name else ""
+    return f"{named}data: {json.dumps(data, separators=(',', ':'))}\n\n".encode("ascii")
 
 
 class EventStream(StreamingResponse):

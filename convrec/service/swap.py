@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from convrec.engine.base import Engine
 from convrec.errors import ConvRecError
 from convrec.ranking.ranker import RankingVersion
 from convrec.service.slot import RecommenderSlot
@@ -25,8 +24,8 @@ class Swap:
 
     Args:
         registry: Whose pointer.
-        engine: Started.
-        load: Loads a version on the engine; None is the base model.
+        load: Loads a version; None is the base model.
+        unload: Lets go of one that was loaded, by its name.
         slot: What is served.
         grace_s: Seconds that a turn may still use the version before.
         look_s: Seconds between looks at the pointer.
@@ -35,13 +34,13 @@ class Swap:
     def __init__(
         self,
         registry: Registry,
-        engine: Engine,
         load: Callable[[AdapterVersion | None], Awaitable[RankingVersion]],
+        unload: Callable[[str], Awaitable[None]],
         slot: RecommenderSlot,
         grace_s: float,
         look_s: float = _LOOK_S,
     ) -> None:
-        self._registry, self._engine, self._load, self._slot = registry, engine, load, slot
+        self._registry, self._load, self._unload_adapter, self._slot = registry, load, unload, slot
         self._grace_s, self._look_s = grace_s, look_s
         self._log = structlog.get_logger("convrec.swap")
         self._leaving: dict[str, asyncio.Task[None]] = {}
@@ -88,6 +87,6 @@ class Swap:
         await asyncio.sleep(self._grace_s)
         self._leaving.pop(name, None)
         try:
-            await self._engine.unload_adapter(name)
+            await self._unload_adapter(name)
         except ConvRecError as error:
             self._log.warning("adapter not unloaded", adapter=name, error=str(error))

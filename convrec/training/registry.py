@@ -64,13 +64,21 @@ class Registry:
         self.root = root
 
     def versions(self) -> list[AdapterVersion]:
-        """Every whole version, by name and number."""
+        """Every whole version, by name and number.
+
+        Raises:
+            DataError: The manifest of one is damaged.
+        """
+        return [self.get(label) for label in self.labels()]
+
+    def labels(self) -> list[str]:
+        """The labels of all versions, damaged ones too, by name and number."""
         found = [
-            (folder.parent.name, int(folder.name), folder)
+            (folder.parent.name, int(folder.name))
             for folder in self.root.glob("*/*")
             if folder.name.isdigit() and _NAME.fullmatch(folder.parent.name)
         ]
-        return [AdapterVersion(folder, read_manifest(folder)) for _, _, folder in sorted(found)]
+        return [f"{name}/{number}" for name, number in sorted(found)]
 
     def get(self, label: str) -> AdapterVersion:
         """A version by its label, name/version.

@@ -68,7 +68,7 @@ async def test_nothing_fails_and_every_slate_names_its_version(engine: Engine, t
         publish_adapter(registry, base=tiny, blend=Blend(w_interest=1.0))
     with small_recommender(tmp_path, Settings().prompts_dir, engine, timeout_s=60.0) as recommender:
         slot = RecommenderSlot(recommender)
-        async with Swap(registry, engine, partial(load, engine), slot, grace_s=5.0, look_s=0.05):
+        async with Swap(registry, partial(load, engine), engine.unload_adapter, slot, grace_s=5.0, look_s=0.05):
             asked = iter(range(REQUESTS))
             told: list[str | None] = []
             by_version: dict[str | None, set[float]] = {}

@@ -11,14 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from convrec.dialogue.cut import Finish
 from convrec.errors import EngineUnavailableError
 from convrec.service.api import create_app
-from convrec.service.completion import Reply
+from convrec.service.completion import CompletionReply
 from convrec.service.metrics import Metrics
 from convrec.service.recommender import ChatEvent, RecommendRequest, ReplyDelta, TurnDone
+from convrec.service.reply import Reply
+from convrec.service.response import ResponseReply
+from convrec.service.responses import ResponseBody
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
+from convrec.testing.retriever import HashEmbedder
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
 
@@ -30,7 +35,8 @@ class _Api:
         self._stack = small_recommender(folder, PROMPTS, FakeEngine())
         self.recommender = self._stack.__enter__()
         self.runner = asyncio.Runner()
-        app = create_app(RecommenderSlot(self.recommender), info=ServerInfo("fake-lm", "0", 0.0))
+        slot = RecommenderSlot(self.recommender, embedder=HashEmbedder())
+        app = create_app(slot, info=ServerInfo("fake-lm", "0", 0.0))
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
         self.ready = self.runner.run(self.recommender.recommend(RecommendRequest("someone")))
 
@@ -53,7 +59,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Api]:
 
 _SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
-_text = st.text(max_size=30) | st.sampled_from(["a Syrah", "like Amber Hill Syrah Reserve but cheaper", "\0", " "])
+_text = st.text(max_size=30) | st.sampled_from(
+    ["a Syrah", "like Amber Hill Syrah Reserve but cheaper", "\0", " ", "\ud800"]
+)
 _number = st.integers() | st.floats() | st.sampled_from([10**400, -1, 0, 1, 5])
 _scalar = st.none() | st.booleans() | _number | _text
 _json = st.recursive(
@@ -78,6 +86,20 @@ _message = _object(
     },
     {"name": _text},
 )
+_convrec = _object({}, {"user_id": _user_id, "session_id": st.just("s1"), "k": st.integers(1, 20)})
+_schema = st.recursive(
+    st.sampled_from(
+        [{"type": "string"}, {"type": ["null", "integer"]}, {"enum": ["a", None]}, {"type": "boolean"}]
+    ),
+    lambda inner: (
+        st.builds(
+            lambda parts: {"type": "object", "properties": parts, "required": list(parts)},
+            st.dictionaries(st.sampled_from(["item_id", "title", "why", "items"]), inner, max_size=3),
+        )
+        | st.builds(lambda items: {"type": "array", "items": items}, inner)
+    ),
+    max_leaves=5,
+)
 _chat = _object(
     {"model": st.just("convrec"), "messages": st.lists(_message, min_size=1, max_size=4)},
     {
@@ -86,9 +108,37 @@ _chat = _object(
         "n": st.just(1),
         "user": _user_id,
         "safety_identifier": _user_id,
-        "temperature": _number,
-        "convrec": _object({}, {"user_id": _user_id, "session_id": st.just("s1"), "k": st.integers(1, 20)}),
+        "temperature": st.floats(0, 2),
+        "seed": st.integers(-5, 5),
+        "max_tokens": st.integers(1, 20),
+        "stop": _text | st.lists(_text, max_size=4),
+        "response_format": st.just({"type": "json_object"})
+        | st.builds(
+            lambda schema: {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}, _schema
+        ),
+        "tools": st.just([{"type": "function", "function": {"name": "f"}}]),
+        "convrec": _convrec,
     },
+)
+_response = _object(
+    {"model": st.just("convrec"), "input": _text | st.lists(_message, min_size=1, max_size=4)},
+    {
+        "stream": st.booleans(),
+        "instructions": _text,
+        "max_output_tokens": st.integers(1, 20),
+        "text": st.builds(
+            lambda schema: {"format": {"type": "json_schema", "name": "x", "schema": schema}}, _schema
+        ),
+        "metadata": st.dictionaries(_text, _text, max_size=2),
+        "convrec": _convrec,
+    },
+)
+_embedding = _object(
+    {
+        "model": st.just("convrec-embedding"),
+        "input": st.text(min_size=1) | st.lists(st.text(min_size=1), min_size=1),
+    },
+    {"encoding_format": st.sampled_from(["float", "base64"]), "dimensions": st.just(64)},
 )
 _filter = _object(
     {
@@ -130,6 +180,8 @@ _feedback = st.sampled_from(["like", "click", "rating", "comment", "retraction"]
     ("path", "shaped"),
     [
         ("/v1/chat/completions", _chat),
+        ("/v1/responses", _response),
+        ("/v1/embeddings", _embedding),
         ("/v1/recommendations", _recommendation),
         ("/v1/feedback", _feedback),
     ],
@@ -151,7 +203,7 @@ def test_no_body_makes_the_api_fail(api: _Api, path: str, shaped: st.SearchStrat
             assert error["message"]
             assert error["code"]
         elif response.headers["content-type"].startswith("text/event-stream"):
-            assert response.text.endswith("data: [DONE]\n\n")
+            assert response.text.endswith("data: [DONE]\n\n") == (path == "/v1/chat/completions")
 
     check()
     assert {200, 400} <= answered  # the strategies reach both sides
@@ -197,11 +249,49 @@ def test_a_stream_that_breaks_ends_with_its_error(api: _Api, pieces: list[str]) 
     assert last["error"]["code"] == "engine_unavailable"
 
 
+@_SETTINGS
+@given(
+    pieces=st.lists(st.text() | st.sampled_from(["\n", "\r\n", "\u2028", "event: x\ndata: x\n\n"])),
+    breaks=st.booleans(),
+    finish=st.sampled_from(["stop", "length"]),
+)
+def test_the_events_of_a_response_add_up(api: _Api, pieces: list[str], breaks: bool, finish: Finish) -> None:
+    async def turn() -> AsyncGenerator[ChatEvent, None]:
+        yield api.ready
+        for piece in pieces:
+            yield ReplyDelta(piece)
+        if breaks:
+            raise EngineUnavailableError("start the engine")
+        yield TurnDone(3, len(pieces), 0.1, finish)
+
+    async def wire() -> str:
+        reply = Reply(turn(), api.recommender.catalogue, Metrics())
+        slate = await reply.slate()
+        response = ResponseReply(reply, ResponseBody(model="convrec", input="hi").echo())
+        return b"".join([event async for event in response.stream(slate)]).decode()
+
+    lines = api.runner.run(wire()).splitlines()
+    assert lines[2::3] == [""] * (len(lines) // 3)
+    events = [json.loads(line.removeprefix("data: ")) for line in lines[1::3]]
+    assert [line.removeprefix("event: ") for line in lines[::3]] == [event["type"] for event in events]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert len({event["response"]["id"] for event in events if "response" in event}) == 1
+    deltas = [event["delta"] for event in events if event["type"] == "response.output_text.delta"]
+    assert deltas == pieces
+    ended = "failed" if breaks else "incomplete" if finish == "length" else "completed"
+    assert events[-1]["type"] == f"response.{ended}"
+    assert events[-1]["response"]["status"] == ended
+    if not breaks:
+        (message,) = events[-1]["response"]["output"]
+        assert message["content"][0]["text"] == "".join(pieces)
+
+
 async def _stream(turn: AsyncGenerator[ChatEvent, None], api: _Api, usage: bool) -> list[str]:
     """The data of the events, read as a line-splitting client would."""
     reply = Reply(turn, api.recommender.catalogue, Metrics())
     slate = await reply.slate()
-    wire = b"".join([event async for event in reply.stream(slate, usage)]).decode()
+    completion = CompletionReply(reply, "convrec")
+    wire = b"".join([event async for event in completion.stream(slate, usage)]).decode()
     lines = wire.splitlines()
     assert lines[1::2] == [""] * (len(lines) // 2)
     assert all(line.startswith("data: ") for line in lines[::2])

@@ -46,7 +46,7 @@ async def following(tmp_path: Path) -> AsyncIterator[Following]:
         registry = Registry(tmp_path / "adapters")
         made = Following(recommender, registry, engine)
         slot = RecommenderSlot(recommender)
-        async with Swap(registry, engine, made.load, slot, grace_s=0.2, look_s=0.01):
+        async with Swap(registry, made.load, engine.unload_adapter, slot, grace_s=0.2, look_s=0.01):
             yield made
 
 

@@ -1,0 +1,29 @@
+"""ReplyOptions: what a client may wish of a reply. Owns no default of the writer's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convrec.dialogue.form import Form
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """How a reply is to be written; what is None is the writer's choice.
+
+    Args:
+        max_tokens: After so many tokens the reply is cut off; at least 1.
+        stop: The reply ends before the first of these strings; a form is not cut.
+        temperature: Of the choice among sentences; 0 takes the likeliest.
+        seed: Fixes that choice.
+        form: The reply is JSON of this form instead of prose.
+    """
+
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    temperature: float | None = None
+    seed: int | None = None
+    form: Form | None = None
+
+
+PLAIN = ReplyOptions()
