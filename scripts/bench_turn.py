@@ -51,6 +51,7 @@ class Scored:
     prefix: list[int]
     segments: list[list[int]]
     adapter: str | None
+    salt: str | None
     seconds: float
 
     @property
@@ -70,13 +71,18 @@ class WatchedEngine:
         return getattr(self.engine, name)
 
     async def score(
-        self, prefix: Sequence[int], segments: Sequence[Sequence[int]], labels: Labels, adapter: str | None = None
+        self,
+        prefix: Sequence[int],
+        segments: Sequence[Sequence[int]],
+        labels: Labels,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> list[float]:
         """Engine.score."""
         started = time.perf_counter()
-        values = await self.engine.score(prefix, segments, labels, adapter)
+        values = await self.engine.score(prefix, segments, labels, adapter, salt)
         seconds = time.perf_counter() - started
-        self.calls.append(Scored(list(prefix), [list(segment) for segment in segments], adapter, seconds))
+        self.calls.append(Scored(list(prefix), [list(segment) for segment in segments], adapter, salt, seconds))
         return values
 
 
@@ -156,7 +162,7 @@ async def generated_list_s(engine: Engine, call: Scored, titles: Sequence[str], 
     budget = 3 * len(engine.tokenizer.encode(shown)) + 100
     started = time.perf_counter()
     pieces: AsyncIterator[str] = engine.generate(
-        [*call.prefix, *asked], Sampling(budget, grammar=grammar), call.adapter
+        [*call.prefix, *asked], Sampling(budget, grammar=grammar), call.adapter, call.salt
     )
     async for _ in pieces:
         pass

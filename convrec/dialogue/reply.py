@@ -151,7 +151,9 @@ class ReplyWriter:
         stream: AsyncIterator[str] | None = None
         text = ""
         try:
-            stream = self._start(script, self.prompt(intent, state, slate, opened()), slate.adapter, options)
+            read = opened()
+            prompt = self.prompt(intent, state, slate, read)
+            stream = self._start(script, prompt, slate.adapter, read.salt, options)
             while True:
                 # Around each step and not around the loop: what the reader does between pieces is not cancelled.
                 async with asyncio.timeout_at(deadline):
@@ -167,9 +169,14 @@ class ReplyWriter:
                 await stream.aclose()
 
     def _start(
-        self, script: Script | FilledForm, prompt: list[int], adapter: str | None, options: ReplyOptions
+        self,
+        script: Script | FilledForm,
+        prompt: list[int],
+        adapter: str | None,
+        salt: str | None,
+        options: ReplyOptions,
     ) -> AsyncIterator[str]:
-        """With the adapter that scored, because the engine keeps what it has read by adapter."""
+        """With the adapter and the salt that scored, because the engine keeps what it has read by them."""
         sampling = Sampling(
             max_tokens=len(self._engine.tokenizer.encode(script.longest)) + _SPARE_TOKENS,
             temperature=self._temperature if options.temperature is None else options.temperature,
@@ -177,7 +184,7 @@ class ReplyWriter:
             grammar=script.grammar() if isinstance(script, Script) else None,
             schema=script.schema if isinstance(script, FilledForm) else None,
         )
-        return self._engine.generate(prompt, sampling, adapter)
+        return self._engine.generate(prompt, sampling, adapter, salt)
 
 
 def _line(text: str, limit: int, tokenizer: Tokenizer) -> str:

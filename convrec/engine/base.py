@@ -38,10 +38,12 @@ class OpenPrompt:
     Args:
         before: Token ids, the same for all segments: the engine reads them once.
         after: Text that closes every segment.
+        salt: Of whom it tells; see Engine.score.
     """
 
     before: list[int]
     after: str
+    salt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ class Engine(Protocol):
         segments: Sequence[Sequence[int]],
         labels: Labels,
         adapter: str | None = None,
+        salt: str | None = None,
     ) -> list[float]:
         """f for every segment: P(yes) / (P(yes) + P(no)) of the token after prefix + segment.
 
@@ -163,6 +166,8 @@ class Engine(Protocol):
             segments: Token ids of each item, each non-empty; [] gives [].
             labels: The two answers.
             adapter: Name of a loaded adapter; None is the base model.
+            salt: What is read of a prompt is kept for calls of the same salt and for no others. 1 to 128 letters
+                and digits.
 
         Returns:
             One float in [0, 1] per segment.
@@ -177,7 +182,11 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the continuation of a prompt's token ids as text pieces; closing the iterator cancels.
 

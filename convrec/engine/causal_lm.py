@@ -77,7 +77,12 @@ class CausalLM:
         return [ids] if isinstance(ids, int) else list(ids or ())
 
     def score(
-        self, prefix: Sequence[int], segments: Sequence[Sequence[int]], labels: Labels, adapter: str | None
+        self,
+        prefix: Sequence[int],
+        segments: Sequence[Sequence[int]],
+        labels: Labels,
+        adapter: str | None,
+        salt: str | None,
     ) -> list[float]:
         """f of segments that fit one pack; see Engine.score."""
         import torch
@@ -86,11 +91,11 @@ class CausalLM:
         try:
             with torch.inference_mode():
                 self.adapters.use(loaded)
-                computed, kv = self.cache.longest(adapter, prefix)
+                computed, kv = self.cache.longest(adapter, salt, prefix)
                 packed = pack(prefix, segments, computed)
                 logits_C, cache = label_logits(self._model, packed, labels, self._cache(kv))
                 if computed < len(prefix):
-                    self._remember(adapter, prefix, cache)
+                    self._remember(adapter, salt, prefix, cache)
                 return [float(f) for f in torch.sigmoid(logits_C).tolist()]
         finally:
             self.adapters.release(loaded)
@@ -99,14 +104,14 @@ class CausalLM:
         """Segments in runs that one call of `score` takes."""
         return list(chunks(segments, _PACK_TOKENS))
 
-    def prefill(self, prompt: Sequence[int], adapter: str | None) -> tuple[Tensor, Any]:
+    def prefill(self, prompt: Sequence[int], adapter: str | None, salt: str | None) -> tuple[Tensor, Any]:
         """Logits_V of the token after a prompt, and a cache that `step` extends. The adapter is in use already."""
         import torch
 
         with torch.inference_mode():
-            computed, kv = self.cache.longest(adapter, prompt[:-1])
+            computed, kv = self.cache.longest(adapter, salt, prompt[:-1])
             logits_V, cache = self.step(prompt[computed:], self._cache(kv))
-            self._remember(adapter, prompt, cache)
+            self._remember(adapter, salt, prompt, cache)
             return logits_V, cache
 
     def step(self, tokens: Sequence[int], cache: Any) -> tuple[Tensor, Any]:
@@ -124,8 +129,8 @@ class CausalLM:
 
         return DynamicCache(kv) if kv else DynamicCache()
 
-    def _remember(self, adapter: str | None, prompt: Sequence[int], cache: Any) -> None:
+    def _remember(self, adapter: str | None, salt: str | None, prompt: Sequence[int], cache: Any) -> None:
         # Cloned, because a view would keep the segments' keys and values alive as well.
         length = len(prompt)
         kv = [(layer.keys[:, :, :length].clone(), layer.values[:, :, :length].clone()) for layer in cache.layers]
-        self.cache.put(adapter, prompt, kv)
+        self.cache.put(adapter, salt, prompt, kv)

@@ -30,6 +30,7 @@ class Decoding:
         prompt: Token ids, at least one.
         sampling: How to continue.
         adapter: Name of a loaded adapter, None for the base model.
+        salt: With whom what is read of the prompt is shared.
 
     Attributes:
         done: Nothing more comes.
@@ -46,6 +47,7 @@ class Decoding:
         prompt: Sequence[int],
         sampling: Sampling,
         adapter: str | None,
+        salt: str | None,
     ) -> None:
         import torch
 
@@ -55,6 +57,7 @@ class Decoding:
         self._matcher = grammars.matcher(sampling)
         self._prompt = prompt
         self._adapter = adapter
+        self._salt = salt
         self._temperature = sampling.temperature
         self._left = sampling.max_tokens
         self._stop_ids = frozenset(lm.stop_ids)
@@ -75,7 +78,7 @@ class Decoding:
         self._lm.adapters.use(self._loaded)
         if self._cache is None:
             forced = self._matcher.forced(self._left - 1) if self._matcher is not None else []
-            logits_V, self._cache = self._lm.prefill(self._prompt, self._adapter)
+            logits_V, self._cache = self._lm.prefill(self._prompt, self._adapter, self._salt)
             if forced:
                 logits_V, self._cache = self._lm.step(forced, self._cache)
         else:

@@ -88,6 +88,7 @@ class TransformersEngine:
         segments: Sequence[Sequence[int]],
         labels: Labels,
         adapter: str | None = None,
+        salt: str | None = None,
     ) -> list[float]:
         """f for every segment; see Engine.score."""
         require_tokens(prefix, segments)
@@ -97,7 +98,7 @@ class TransformersEngine:
             async with asyncio.timeout(self._score_timeout_s):
                 scores: list[float] = []
                 for part in lm.packs(segments):
-                    scores += await self._run(lm.score, prefix, part, labels, adapter)
+                    scores += await self._run(lm.score, prefix, part, labels, adapter, salt)
                 return scores
         except TimeoutError as error:
             raise EngineTimeoutError(
@@ -106,7 +107,11 @@ class TransformersEngine:
             ) from error
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the continuation of a prompt; see Engine.generate."""
         require_tokens(prompt)
@@ -119,7 +124,7 @@ class TransformersEngine:
                 async with asyncio.timeout_at(deadline):
                     if decoding is None:
                         decoding = await self._run(
-                            Decoding, model.lm, model.tokenizer, model.grammars, prompt, sampling, adapter
+                            Decoding, model.lm, model.tokenizer, model.grammars, prompt, sampling, adapter, salt
                         )
                     text = await self._run(decoding.advance)
                 if text:

@@ -106,6 +106,7 @@ class VllmEngine:
         segments: Sequence[Sequence[int]],
         labels: Labels,
         adapter: str | None = None,
+        salt: str | None = None,
     ) -> list[float]:
         """f for every segment, in one request; see Engine.score."""
         require_tokens(prefix, segments)
@@ -117,6 +118,7 @@ class VllmEngine:
             "label_token_ids": [labels.yes, labels.no],
             "apply_softmax": True,
             "add_special_tokens": False,
+            **_salted(salt),
         }
         try:
             async with asyncio.timeout(self._score_timeout_s):
@@ -134,12 +136,16 @@ class VllmEngine:
         return [scores[position] for position in range(len(segments))]
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> AsyncIterator[str]:
         """Stream the continuation of a prompt; see Engine.generate. Closing it closes the request: vLLM stops."""
         require_tokens(prompt)
         deadline = asyncio.get_running_loop().time() + self._reply_timeout_s
-        body = _completion(prompt, sampling)
+        body = _completion(prompt, sampling) | _salted(salt)
         response: httpx.Response | None = None
         try:
             async with asyncio.timeout_at(deadline):
@@ -214,6 +220,11 @@ def _completion(prompt: Sequence[int], sampling: Sampling) -> dict[str, Any]:
     elif sampling.schema is not None:
         body["structured_outputs"] = {"json": sampling.schema}
     return body
+
+
+def _salted(salt: str | None) -> dict[str, str]:
+    """vLLM hashes it into a prompt's first block, and so into all of them."""
+    return {} if salt is None else {"cache_salt": salt}
 
 
 def _piece(data: str) -> str:

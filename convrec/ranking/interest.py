@@ -29,12 +29,16 @@ _ITEM_MARK = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class InterestPrompt:
-    """What an engine scores: a shared prefix and one segment per item, as token ids, and the prompt's hash."""
+    """What an engine scores: a shared prefix and one segment per item, as token ids, and the prompt's hash.
+
+    The salt is the person's: what an engine has read of one is not found by another.
+    """
 
     prefix: list[int]
     segments: list[list[int]]
     labels: Labels
     prompt_hash: str
+    salt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Interest:
             PromptError: A label is not a single token of the engine's model.
         """
         prompt = self.prompt(context, candidates)
-        values = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, adapter)
+        values = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, adapter, prompt.salt)
         return values, prompt.prompt_hash
 
     async def probe(self) -> None:
@@ -122,7 +126,9 @@ class InterestPrompts:
         prompt = self.opened(tokenizer, context)
         segments = [tokenizer.encode(self._item(candidate, tokenizer) + prompt.after) for candidate in candidates]
         digest = sha256(f"{self._prompt.hash}\n{prompt.before}".encode()).hexdigest()[:12]
-        return InterestPrompt(prompt.before, segments, self.labels(tokenizer), f"{self._prompt.name}:{digest}")
+        return InterestPrompt(
+            prompt.before, segments, self.labels(tokenizer), f"{self._prompt.name}:{digest}", prompt.salt
+        )
 
     def opened(self, tokenizer: Tokenizer, context: RankingContext) -> OpenPrompt:
         """The prompt up to the item, filled up to whole blocks of an engine's prefix cache."""
@@ -135,7 +141,8 @@ class InterestPrompts:
         text, _, after = rendered.partition(_ITEM_MARK)
         before = tokenizer.encode(text)
         filler = tokenizer.encode("\n")[-1:]
-        return OpenPrompt(before + filler * (-len(before) % PREFIX_BLOCK), after)
+        salt = sha256(context.profile.user_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return OpenPrompt(before + filler * (-len(before) % PREFIX_BLOCK), after, salt)
 
     def labels(self, tokenizer: Tokenizer) -> Labels:
         """The ids of the two answers.

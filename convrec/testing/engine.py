@@ -103,6 +103,7 @@ class FakeEngine:
         segments: Sequence[Sequence[int]],
         labels: Labels,  # noqa: ARG002
         adapter: str | None = None,
+        salt: str | None = None,  # noqa: ARG002
     ) -> list[float]:
         """Token overlap, or what the given function says."""
         require_tokens(prefix, segments)
@@ -113,7 +114,11 @@ class FakeEngine:
         return [self._scores(text, self._tokenizer.decode(segment)) for segment in segments]
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,  # noqa: ARG002
     ) -> AsyncIterator[str]:
         """The given reply, up to max_tokens or a stop string."""
         require_tokens(prompt)

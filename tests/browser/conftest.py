@@ -41,9 +41,13 @@ class SlowEngine(FakeEngine):
         self.pause = 0.0
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> AsyncIterator[str]:
-        async for piece in super().generate(prompt, sampling, adapter):
+        async for piece in super().generate(prompt, sampling, adapter, salt):
             await asyncio.sleep(self.pause)
             yield piece
 

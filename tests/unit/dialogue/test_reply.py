@@ -20,7 +20,7 @@ from convrec.types import Intent, IntentKind, Recommendation, SessionState, Slat
 PROMPTS = Prompts(Path(__file__).parents[3] / "prompts")
 WISH = Intent(IntentKind.RECOMMEND, query="toys")
 STATE = SessionState(query="toys", turns=1)
-OPENED = OpenPrompt([21, 22, 23], "<|im_end|>")
+OPENED = OpenPrompt([21, 22, 23], "<|im_end|>", salt="ann")
 
 
 def slate(catalogue: Catalogue, degraded: bool = False) -> Slate:
@@ -48,7 +48,11 @@ class Idle(FakeEngine):
     closed = False
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> AsyncIterator[str]:
         try:
             yield self._reply if isinstance(self._reply, str) else ""
@@ -83,21 +87,28 @@ async def test_the_engine_is_held_to_the_grammar(movies: Catalogue) -> None:
     assert asked[0].max_tokens < 150
 
 
-async def test_it_goes_on_from_what_the_engine_has_read_with_the_adapter_that_ranked(movies: Catalogue) -> None:
-    seen: list[tuple[Sequence[int], str | None]] = []
+async def test_it_goes_on_from_what_the_engine_has_read_to_rank(
+    movies: Catalogue,
+) -> None:
+    seen: list[tuple[Sequence[int], str | None, str | None]] = []
 
     class Reading(FakeEngine):
         def generate(
-            self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+            self,
+            prompt: Sequence[int],
+            sampling: Sampling,
+            adapter: str | None = None,
+            salt: str | None = None,
         ) -> AsyncIterator[str]:
-            seen.append((prompt, adapter))
-            return super().generate(prompt, sampling, adapter)
+            seen.append((prompt, adapter, salt))
+            return super().generate(prompt, sampling, adapter, salt)
 
     engine = Reading(script(movies).default)
     engine.adapters.add("films@3")
     await write(movies, engine, replace(slate(movies), adapter="films@3"))
-    ((prompt, adapter),) = seen
+    ((prompt, adapter, salt),) = seen
     assert list(prompt[:3]) == OPENED.before
+    assert salt == OPENED.salt
     assert adapter == "films@3"
     assert engine.tokenizer.decode(prompt[3:]).startswith("Yes to these films:\n1. ")
 

@@ -77,6 +77,23 @@ async def test_a_longer_prompt_scores_the_same_from_the_cache(engine, model_dir)
     await fresh.close()
 
 
+async def test_what_was_read_for_one_salt_is_not_found_by_another(model_dir):
+    engine = TransformersEngine(model_dir)
+    await engine.start()
+    cache = engine._model.lm.cache
+    prompt = engine.tokenizer.encode("She likes films about the sea. So")
+    ann = await engine.score(prompt, [[9]], LABELS, salt="ann")
+    assert [cache.longest(None, salt, prompt)[0] for salt in ("ann", "bob", None)] == [len(prompt), 0, 0]
+    assert await engine.score(prompt, [[9]], LABELS, salt="bob") == pytest.approx(ann, abs=1e-5)
+    async for _ in engine.generate([*prompt, 9], Sampling(1), salt="eve"):
+        pass
+    assert [cache.longest(None, salt, [*prompt, 9])[0] for salt in ("bob", "eve")] == [
+        len(prompt),
+        len(prompt) + 1,
+    ]
+    await engine.close()
+
+
 async def test_closing_a_reply_stops_its_work(engine):
     prompt = engine.tokenizer.encode("Once upon a time")
     pieces = engine.generate(prompt, Sampling(max_tokens=1000))

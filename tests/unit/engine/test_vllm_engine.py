@@ -90,6 +90,16 @@ async def test_scores_come_in_the_order_of_the_segments(engine, served):
     assert body["add_special_tokens"] is False
 
 
+async def test_a_salt_is_sent_with_scores_and_texts_and_none_without(engine, served):
+    served[0].answers["/generative_scoring"] = (200, SCORES)
+    served[0].answers["/v1/completions"] = (200, _events("a"))
+    for salt in ("5f", None):
+        await engine.score([5], [[6], [7]], LABELS, salt=salt)
+        assert served[0].seen[-1][1].get("cache_salt") == salt
+        assert [piece async for piece in engine.generate([5], Sampling(9), salt=salt)] == ["a"]
+        assert served[0].seen[-1][1].get("cache_salt") == salt
+
+
 @pytest.mark.parametrize(
     ("status", "error"), [(400, EngineError), (429, EngineUnavailableError), (500, EngineUnavailableError)]
 )

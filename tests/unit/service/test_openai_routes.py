@@ -40,7 +40,11 @@ class _SlowEngine(FakeEngine):
         self.stopped = threading.Event()
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> AsyncIterator[str]:
         try:
             while True:
@@ -252,10 +256,14 @@ def test_a_failure_before_the_slate_has_a_status(tmp_path: Path) -> None:
 def test_a_failure_after_the_slate_is_an_event_of_the_stream(tmp_path: Path) -> None:
     class LedgerEatingEngine(FakeEngine):
         def generate(
-            self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+            self,
+            prompt: Sequence[int],
+            sampling: Sampling,
+            adapter: str | None = None,
+            salt: str | None = None,
         ) -> AsyncIterator[str]:
             _drop_ledger(tmp_path)
-            return super().generate(prompt, sampling, adapter)
+            return super().generate(prompt, sampling, adapter, salt)
 
     with small_recommender(tmp_path, PROMPTS, LedgerEatingEngine()) as broken, _serving(broken) as url:
         with (

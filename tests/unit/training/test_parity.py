@@ -22,7 +22,7 @@ class Served(FakeEngine):
         super().__init__()
         self.tuned, self.plain = tuned, plain
 
-    async def score(self, prefix, segments, labels: Labels, adapter=None):
+    async def score(self, prefix, segments, labels: Labels, adapter=None, salt=None):
         await super().score(prefix, segments, labels, adapter)
         return [self.tuned if adapter else self.plain for _ in segments]
 
