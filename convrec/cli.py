@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from convrec import cli_adapters, cli_learning
+from convrec import cli_adapters, cli_keys, cli_learning
 from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, UiPort, print_json
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
@@ -35,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_adapters.app, name="adapters")
+app.add_typer(cli_keys.app, name="keys")
 _out = Console()
 _err = Console(stderr=True)
 
@@ -308,7 +309,7 @@ def _running(workshop: Workshop) -> Any:
     from convrec.service.remote import Remote
 
     holder = index_holder(workshop.settings.index_dir)
-    return Remote(holder.url) if holder and holder.url else None
+    return Remote(holder.url, workshop.settings.bearer) if holder and holder.url else None
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ ConvRecError
 ├── DataError              input data cannot be used (a file, a column, a domain)
 │   └── SourceError        a demo data set or model could not be fetched or is not what was pinned
 ├── NotFoundError          (also LookupError) a user, item, session or prompt that does not exist
+├── ForbiddenError         (also PermissionError) a session, slate or event of somebody else
 ├── LedgerError            the ledger cannot be read or written
 │   └── EventConflictError an event_id is already stored with another body
 ├── IndexUnavailableError  the retrieval index is missing, damaged or held by another process
@@ -34,6 +35,10 @@ class SourceError(DataError):
 
 class NotFoundError(ConvRecError, LookupError):
     """A user, item, session or prompt does not exist."""
+
+
+class ForbiddenError(ConvRecError, PermissionError):
+    """A session, slate or event of somebody else."""
 
 
 class LedgerError(ConvRecError):

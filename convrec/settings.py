@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         retrain_events: How many new events of the ledger make a running server train an adapter; 0 means never.
         retrain_hours: After how many hours it trains if anything happened; 0 means never.
         max_turns: How many turns may be under way at once; the next are told to come back.
+        api_key: The key that this process's own commands and chat page present to the API.
+        cors_origins: Origins of web pages that may call the API from a browser; ["*"] for every page.
+        key_rate: Requests per minute of an API key that has no rate of its own; 0 means no limit.
+        user_rate: Requests per minute for one person, whatever the keys; 0 means no limit.
+        log_messages: Log what people say too; without it logs hold routes, statuses and times.
         score_timeout_s: A language model that has scored nothing for so long, or has so much to do, is not waited
             for: the slate degrades.
         reply_timeout_s: After this a reply ends.
@@ -80,6 +85,11 @@ class Settings(BaseSettings):
     retrain_events: int = Field(default=0, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0)
     max_turns: int = Field(default=64, ge=1)
+    api_key: SecretStr | None = None
+    cors_origins: tuple[str, ...] = ()
+    key_rate: int = Field(default=600, ge=0)
+    user_rate: int = Field(default=120, ge=0)
+    log_messages: bool = False
     score_timeout_s: float = Field(default=30.0, gt=0)
     reply_timeout_s: float = Field(default=60.0, gt=0)
 
@@ -99,6 +109,11 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """SQLAlchemy URL of the ledger's database."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'ledger.db').resolve()}"
+
+    @property
+    def bearer(self) -> str | None:
+        """The API key as it is sent."""
+        return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
     def queue_timeout_s(self) -> float:

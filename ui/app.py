@@ -44,12 +44,17 @@ def serve(app: gr.Blocks, host: str, port: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the flags and serve."""
-    parser = argparse.ArgumentParser(prog="python -m ui.app", description="The chat page of a convrec API server.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ui.app",
+        description="The chat page of a convrec API server. It presents the key in CONVREC_API_KEY.",
+    )
     parser.add_argument("--api", default="http://127.0.0.1:8000", help="where `convrec serve` listens")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for every one")
     parser.add_argument("--port", type=int, default=7860)
     flags = parser.parse_args(arguments)
-    serve(build_app(ApiClient(flags.api)), flags.host, flags.port)
+    # Not a flag, which every process of the machine could read.
+    key = os.environ.get("CONVREC_API_KEY")
+    serve(build_app(ApiClient(flags.api, key=key)), flags.host, flags.port)
 
 
 if __name__ == "__main__":

@@ -26,19 +26,27 @@ class ApiUnavailableError(ApiError):
     """The API is not there, or still starting; trying again later may help."""
 
 
+class ApiForbiddenError(ApiError):
+    """The key may not do that."""
+
+
 class ApiClient:
     """Talks to one API server.
 
     Args:
         base_url: Where the API is, without /v1.
+        key: The API key to present; None where it asks for none.
         transport: How requests travel; for tests.
     """
 
-    def __init__(self, base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, base_url: str, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         # trust_env=False: the API is a neighbour; a proxy set for the internet must not see the conversation.
         self._http = httpx.AsyncClient(
             base_url=self.base_url,
+            headers={} if key is None else {"authorization": f"Bearer {key}"},
             transport=transport,
             timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S),
             trust_env=False,
@@ -53,8 +61,11 @@ class ApiClient:
         return await self._call("GET", "/v1/domain", DomainView.read)
 
     async def users(self, limit: int = 50) -> tuple[tuple[str, int], ...]:
-        """(user_id, number of events) of the people the ledger knows, at most `limit`."""
-        return await self._call("GET", "/v1/users", _read_users, params={"limit": limit})
+        """(user_id, number of events) of at most `limit` people the ledger knows; () where the key may not ask."""
+        try:
+            return await self._call("GET", "/v1/users", _read_users, params={"limit": limit})
+        except ApiForbiddenError:
+            return ()
 
     async def person(self, user_id: str) -> PersonView:
         """What the system knows about a person; a new one has an empty view."""
@@ -150,4 +161,5 @@ def _error(response: httpx.Response) -> ApiError:
         message = str(response.json()["error"]["message"])
     except _MALFORMED:
         message = f"the API answered {response.status_code}"
-    return ApiUnavailableError(message) if response.status_code in (502, 503, 504) else ApiError(message)
+    kinds = {403: ApiForbiddenError, 502: ApiUnavailableError, 503: ApiUnavailableError, 504: ApiUnavailableError}
+    return kinds.get(response.status_code, ApiError)(message)

@@ -97,6 +97,12 @@ class Ledger:
         """The turns of a session in the order of appending; empty for an unknown session."""
         return self._events(TurnEvent, [EVENTS.c.kind == TURN, EVENTS.c.session_id == session_id], EVENTS.c.seq)
 
+    def session_owner(self, session_id: str) -> str | None:
+        """The user_id of a session's first turn; None for an unknown session."""
+        query = select(EVENTS.c.user_id).where(EVENTS.c.kind == TURN, EVENTS.c.session_id == session_id)
+        with _trouble("read"), self._database.connect() as connection:
+            return connection.scalar(query.order_by(EVENTS.c.seq).limit(1))
+
     def impressions(
         self, session_id: str | None = None, user_id: str | None = None
     ) -> tuple[ImpressionEvent, ...]:

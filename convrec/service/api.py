@@ -14,6 +14,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from convrec.data.catalogue import Catalogue
 from convrec.errors import NotFoundError
 from convrec.service import openai
+from convrec.service.cors import Cors
+from convrec.service.gate import Access, Gate
+from convrec.service.last_resort import LastResort
 from convrec.service.metrics import Metrics
 from convrec.service.problems import HANDLERS, ErrorEnvelope, Problem
 from convrec.service.recommender import RecommendRequest
@@ -54,13 +57,22 @@ operations = APIRouter(tags=["Operations"])
 router = APIRouter(prefix="/v1", tags=["convrec"])
 
 
-def create_app(slot: RecommenderSlot, *, info: ServerInfo, max_turns: int = 64) -> FastAPI:
+def create_app(
+    slot: RecommenderSlot,
+    *,
+    info: ServerInfo,
+    max_turns: int = 64,
+    access: Access | None = None,
+    log_messages: bool = False,
+) -> FastAPI:
     """The app.
 
     Args:
         slot: Where the recommender is or will be; until then routes answer 503.
         info: What the server says of itself.
         max_turns: How many turns may be under way at once.
+        access: Who may do what; everybody everything where None.
+        log_messages: Log what people say too.
     """
     metrics = Metrics()
     app = FastAPI(
@@ -74,7 +86,12 @@ def create_app(slot: RecommenderSlot, *, info: ServerInfo, max_turns: int = 64) 
     )
     app.state.served = Served(slot, info, metrics)
     app.add_middleware(Turnstile, routes=_TURNS, limit=max_turns)
-    app.add_middleware(Transport, metrics=metrics)
+    if access is not None:
+        app.add_middleware(Gate, access=access)
+    app.add_middleware(LastResort, log_messages=log_messages)
+    if access is not None and access.origins:
+        app.add_middleware(Cors, origins=access.origins)
+    app.add_middleware(Transport, metrics=metrics, log_messages=log_messages)
     for routes in (openai.router, router, operations):
         app.include_router(routes)
     return app

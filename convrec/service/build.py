@@ -25,6 +25,7 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
+from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
 from convrec.settings import Settings
@@ -49,6 +50,11 @@ class Workshop:
     def ledger(self) -> Ledger:
         """The ledger."""
         return Ledger(self._database)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """The API keys."""
+        return KeyStore(self._database)
 
     @cached_property
     def store(self) -> CatalogueStore:

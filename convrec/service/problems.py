@@ -23,12 +23,15 @@ from convrec.errors import (
     EngineTimeoutError,
     EngineUnavailableError,
     EventConflictError,
+    ForbiddenError,
     IndexUnavailableError,
     LedgerError,
     NotFoundError,
 )
 
 CLIENT_GONE = 499  # nginx's number for it; nobody reads this answer, logs and metrics do
+
+_KINDS = {429: "requests"}  # OpenAI's word for what was exceeded
 
 
 class ErrorBody(BaseModel):
@@ -74,7 +77,7 @@ class Problem(HTTPException):
 
     def envelope(self) -> ErrorEnvelope:
         """The body of the answer."""
-        kind = "invalid_request_error" if self.status_code < 500 else "server_error"
+        kind = _KINDS.get(self.status_code, "invalid_request_error" if self.status_code < 500 else "server_error")
         return ErrorEnvelope(error=ErrorBody(message=self.detail, type=kind, param=self.param, code=self.code))
 
     def response(self) -> JSONResponse:
@@ -92,6 +95,7 @@ class _Answer:
 _ANSWERS: dict[type[BaseException], _Answer] = {
     NotFoundError: _Answer(404, "not_found"),
     EventConflictError: _Answer(409, "event_conflict"),
+    ForbiddenError: _Answer(403, "not_yours"),
     DataError: _Answer(400, "invalid_value"),
     LedgerError: _Answer(503, "ledger_unavailable"),
     IndexUnavailableError: _Answer(503, "index_unavailable"),
@@ -110,9 +114,22 @@ def problem_of(error: BaseException) -> Problem:
     return Problem(500, "internal error; the server's log has it under this x-request-id", code="internal_error")
 
 
-def traceback_of(error: BaseException) -> str:
-    """Where an error happened, for the log: without the local variables, which hold what people said."""
-    return "".join(traceback.format_exception(error))
+def traceback_of(error: BaseException, *, words: bool = False) -> str:
+    """Where an error happened, for the log: frames and types, no local variables, which hold what people said.
+
+    Args:
+        words: With the errors' own words, which may hold it too.
+    """
+    if words:
+        return "".join(traceback.format_exception(error))
+    lines: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
+        kind = type(seen)
+        part = [*traceback.format_tb(seen.__traceback__), f"{kind.__module__}.{kind.__qualname__}\n"]
+        lines = [*part, "\nthen:\n\n", *lines] if lines else part
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return "".join(lines)
 
 
 async def answer_convrec_error(_request: Request, error: ConvRecError) -> JSONResponse:
@@ -122,13 +139,24 @@ async def answer_convrec_error(_request: Request, error: ConvRecError) -> JSONRe
     return problem.response()
 
 
-async def answer_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+async def answer_http_error(request: Request, error: HTTPException) -> JSONResponse:
     """Handler of Problem and of the framework's own answers (unknown route, wrong method, unreadable body)."""
     if isinstance(error, Problem):
         return error.response()
-    headers = dict(error.headers) if error.headers else None
-    code = HTTPStatus(error.status_code).name.lower()
-    return Problem(error.status_code, error.detail, code=code, headers=headers).response()
+    headers = dict(error.headers) if error.headers else {}
+    allowed = next((value for name, value in headers.items() if name.casefold() == "allow"), "another method")
+    message, code = {
+        400: (
+            "the body cannot be read; send JSON in UTF-8, neither nested deeply nor with endless numbers",
+            "invalid_json",
+        ),
+        404: (
+            f"there is no route {request.method} {request.url.path[:80]}; GET /openapi.json lists them",
+            "not_found",
+        ),
+        405: (f"this route does not take {request.method}; it takes {allowed}", "method_not_allowed"),
+    }.get(error.status_code, (error.detail, HTTPStatus(error.status_code).name.lower()))
+    return Problem(error.status_code, message, code=code, headers=headers or None).response()
 
 
 async def answer_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:

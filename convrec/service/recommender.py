@@ -17,6 +17,7 @@ from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine, OpenPrompt
+from convrec.errors import ForbiddenError
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
@@ -177,6 +178,7 @@ class Recommender:
         Raises:
             LedgerError: The turn or the impression could not be made durable; nothing was answered.
             IndexUnavailableError: Retrieval is impossible.
+            ForbiddenError: The session is somebody else's.
         """
         started = time.monotonic()
         session_id, turn_id = request.session_id or _new_id("ses"), _new_id("turn")
@@ -247,8 +249,12 @@ class Recommender:
         turns: tuple[TurnEvent, ...] = ()
         if request.session_id is not None:
             turns = await asyncio.to_thread(self.ledger.turns, request.session_id)
+        if any(turn.user_id != request.user_id for turn in turns):
+            raise ForbiddenError(
+                f"session {request.session_id!r} is not of {request.user_id!r}; begin another, or name its user"
+            )
         if turns:
-            return replay(turn.intent for turn in turns if turn.user_id == request.user_id)
+            return replay(turn.intent for turn in turns)
         return await asyncio.to_thread(self._fold, request.prior)
 
     def _fold(self, messages: tuple[str, ...]) -> SessionState:

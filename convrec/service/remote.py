@@ -18,10 +18,12 @@ class Remote:
 
     Args:
         url: Its root, "http://127.0.0.1:8000".
+        key: The API key to present; None where it asks for none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url
+        self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
 
     def recommend(self, user_id: str, k: int | None, query: str) -> SlateView:
         """POST /v1/recommendations.
@@ -31,7 +33,13 @@ class Remote:
         """
         body = {"user_id": user_id, "query": query} | ({} if k is None else {"k": k})
         try:
-            answer = httpx.post(f"{self._url}/v1/recommendations", json=body, timeout=_TIMEOUT, trust_env=False)
+            answer = httpx.post(
+                f"{self._url}/v1/recommendations",
+                json=body,
+                headers=self._headers,
+                timeout=_TIMEOUT,
+                trust_env=False,
+            )
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         _check(answer)
@@ -50,7 +58,9 @@ class Remote:
         }
         path = f"{self._url}/v1/chat/completions"
         try:
-            with httpx.stream("POST", path, json=body, timeout=_TIMEOUT, trust_env=False) as answer:
+            with httpx.stream(
+                "POST", path, json=body, headers=self._headers, timeout=_TIMEOUT, trust_env=False
+            ) as answer:
                 if answer.is_error:
                     answer.read()
                 _check(answer)
@@ -78,4 +88,6 @@ def _check(answer: httpx.Response) -> None:
             message = answer.json()["error"]["message"]
         except (ValueError, KeyError, TypeError):
             message = f"the server answered {answer.status_code}"
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            message = f"{message} (this command sends the key in CONVREC_API_KEY)"
         raise ConvRecError(message)

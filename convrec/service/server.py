@@ -7,6 +7,7 @@ progress; the chat page starts as a child process and is a client like any other
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -26,9 +27,12 @@ from convrec.engine.base import Engine
 from convrec.errors import ConvRecError, SettingsError
 from convrec.progress import Progress
 from convrec.retrieval.index import Index, open_index
+from convrec.service.access import is_loopback, require_loopback
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.gate import Access
+from convrec.service.http11 import http_config
 from convrec.service.logs import log_to
 from convrec.service.recommender import Recommender
 from convrec.service.refit import Refit
@@ -41,6 +45,10 @@ from convrec.settings import Settings
 
 _PATIENCE_S = 60.0
 """How long the chat page may take to answer."""
+_OPEN = (
+    "There are no API keys, so everybody on this machine may do everything, and nobody else anything; "
+    "convrec keys create makes one"
+)
 
 
 async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
@@ -53,21 +61,22 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
         ConvRecError: It cannot come up; the message says why.
     """
     settings = workshop.settings
-    log = log_to(settings.logs_dir)
-    steps.note(f"Log  {log}")
-    slot = RecommenderSlot(detail="loading")
+    access = _access(workshop, steps)
     info = ServerInfo(
         model=Path(workshop.model).name,
         version=version("convrec"),
         started=time.time(),
         embedder=Path(settings.embedder or EMBEDDER).name,
     )
+    log = log_to(settings.logs_dir)
+    steps.note(f"Log  {log}")
+    slot = RecommenderSlot(detail="loading")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_listening(slot, info, settings))
+        url = await stack.enter_async_context(_listening(slot, info, access, settings))
         work = asyncio.create_task(_work(stack, workshop, slot, steps, url, ui=ui))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,6 +88,25 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
             work.result()
         if not stop.is_set():
             await stop.wait()
+
+
+def _access(workshop: Workshop, steps: Steps) -> Access:
+    """Who may do what.
+
+    Raises:
+        SettingsError: Nobody has a key, and others than this machine could reach the host.
+    """
+    settings = workshop.settings
+    if not workshop.keys.exist():
+        require_loopback(settings.host)
+        steps.note(_OPEN)
+    return Access(
+        workshop.keys,
+        workshop.ledger.session_owner,
+        key_rate=settings.key_rate,
+        user_rate=settings.user_rate,
+        origins=settings.cors_origins,
+    )
 
 
 async def _work(
@@ -124,9 +152,11 @@ async def _work(
     )
     steps.note(f"API  {url}")
     if ui:
+        # The page asks nobody who they are, and speaks for everybody that its key speaks for.
+        host = settings.host if is_loopback(settings.host) else "127.0.0.1"
         with told.step("Starting the chat page"):
-            page = await stack.enter_async_context(_chat_page(url, settings.host, settings.ui_port))
-        steps.note(f"Chat {page}")
+            page = await stack.enter_async_context(_chat_page(url, host, settings.ui_port, settings.bearer))
+        steps.note(f"Chat {page}" + ("" if host == settings.host else " (this machine only: it has no log-in)"))
 
 
 def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine, url: str) -> Refit:
@@ -187,7 +217,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(slot: RecommenderSlot, info: ServerInfo, settings: Settings) -> AsyncIterator[str]:
+async def _listening(
+    slot: RecommenderSlot, info: ServerInfo, access: Access, settings: Settings
+) -> AsyncIterator[str]:
     """The API on an open port; yields its URL. On exit requests under way are finished first."""
     host, port = settings.host, settings.port
     try:
@@ -195,15 +227,10 @@ async def _listening(slot: RecommenderSlot, info: ServerInfo, settings: Settings
         opened = socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
-    server = _Uvicorn(
-        uvicorn.Config(
-            create_app(slot, info=info, max_turns=settings.max_turns),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=30,
-        )
+    app = create_app(
+        slot, info=info, max_turns=settings.max_turns, access=access, log_messages=settings.log_messages
     )
+    server = _Uvicorn(http_config(app))
     serving = asyncio.create_task(server.serve(sockets=[opened]))
     try:
         yield _url(host, opened.getsockname()[1])
@@ -213,10 +240,12 @@ async def _listening(slot: RecommenderSlot, info: ServerInfo, settings: Settings
 
 
 @asynccontextmanager
-async def _chat_page(api: str, host: str, port: int) -> AsyncIterator[str]:
+async def _chat_page(api: str, host: str, port: int, key: str | None) -> AsyncIterator[str]:
     """The chat page in a process of its own; yields its URL once it answers."""
     command = (sys.executable, "-m", "ui.app", "--api", api, "--host", host, "--port", str(port))
-    page = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+    # Not on the command line, which every process of the machine can read.
+    environment = os.environ | ({} if key is None else {"CONVREC_API_KEY": key})
+    page = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
     url = _url(host, port)
     try:
         async with httpx.AsyncClient(trust_env=False) as client:

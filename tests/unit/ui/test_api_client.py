@@ -23,6 +23,27 @@ def _answering(answer: httpx.Response) -> ApiClient:
     return ApiClient("http://api.test", transport=httpx.MockTransport(lambda _: answer))
 
 
+async def test_its_key_goes_with_every_request_and_without_one_none() -> None:
+    seen: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("authorization"))
+        return httpx.Response(200, json={"data": [], "stored": True})
+
+    for key in ("convrec-secret", None):
+        client = ApiClient("http://api.test", key=key, transport=httpx.MockTransport(answer))
+        await client.users()
+        await client.send(Feedback("e", "ann", "like", 1.0, "w01"))
+    assert seen == ["Bearer convrec-secret"] * 2 + [None] * 2
+
+
+async def test_who_may_not_see_the_people_sees_none_and_goes_on() -> None:
+    refusal = httpx.Response(403, json={"error": {"message": "this needs the scope admin"}})
+    assert await _answering(refusal).users() == ()
+    with pytest.raises(ApiError, match="admin"):
+        await _answering(refusal).domain()
+
+
 def _streaming(*events: object) -> ApiClient:
     body = "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
     return _answering(httpx.Response(200, text=body))

@@ -1,0 +1,136 @@
+"""Which scope opens which route, and whom a request speaks for: the table and pure functions. Owns no HTTP.
+
+A route that the table does not name is an administrator's: what was forgotten is closed, and a test fails for it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from convrec.errors import SettingsError
+from convrec.service.keys import Scope
+
+SCOPES: Mapping[tuple[str, str], Scope] = {
+    ("GET", "/health"): Scope.OPEN,
+    ("GET", "/ready"): Scope.OPEN,
+    ("GET", "/metrics"): Scope.ADMIN,
+    ("GET", "/openapi.json"): Scope.OPEN,
+    ("GET", "/docs"): Scope.OPEN,
+    ("GET", "/docs/oauth2-redirect"): Scope.OPEN,
+    ("GET", "/v1/models"): Scope.CHAT,
+    ("GET", "/v1/models/{model_id:path}"): Scope.CHAT,
+    ("POST", "/v1/chat/completions"): Scope.CHAT,
+    ("POST", "/v1/recommendations"): Scope.CHAT,
+    ("POST", "/v1/feedback"): Scope.FEEDBACK,
+    ("GET", "/v1/users"): Scope.ADMIN,
+    ("GET", "/v1/users/{user_id:path}"): Scope.CHAT,
+    ("GET", "/v1/domain"): Scope.CHAT,
+    ("GET", "/v1/items/{item_id:path}"): Scope.CHAT,
+}
+"""(method, path) to scope, every route of the app."""
+
+PERSONAL: Mapping[str, str] = {
+    "/v1/chat/completions": "user",
+    "/v1/recommendations": "user_id",
+    "/v1/feedback": "user_id",
+}
+"""Paths of the requests that act for somebody, and where their bodies name them first."""
+
+_USERS = ("user_id", "user", "safety_identifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Who and what a request names, wherever it does: a name that would lose to another counts too.
+
+    Args:
+        users: user_ids.
+        sessions: session_ids.
+    """
+
+    users: frozenset[str]
+    sessions: frozenset[str]
+
+
+def scope_of(method: str, path: str) -> Scope:
+    """The scope of a route.
+
+    Args:
+        method: Upper case; HEAD counts as GET.
+        path: The route's template.
+    """
+    return SCOPES.get(("GET" if method == "HEAD" else method, path), Scope.ADMIN)
+
+
+def named(path_params: Mapping[str, Any], query: Mapping[str, list[str]], body: object) -> Named:
+    """Whom a request names in its path, query and body: there, in `convrec`, in the entries of its lists."""
+    users, sessions = set[str](), set[str]()
+    for part in _parts(path_params, query, body):
+        users |= {value for name in _USERS if isinstance(value := part.get(name), str) and value}
+        if isinstance(session := part.get("session_id"), str) and session:
+            sessions.add(session)
+    return Named(frozenset(users), frozenset(sessions))
+
+
+def _parts(
+    path_params: Mapping[str, Any], query: Mapping[str, list[str]], body: object
+) -> Iterator[Mapping[str, Any]]:
+    yield path_params
+    for name, values in query.items():
+        yield from ({name: value} for value in values)
+    if isinstance(body, dict):
+        yield body
+        lists = [value for value in body.values() if isinstance(value, list)]
+        if isinstance(extra := body.get("convrec"), dict):
+            yield extra
+    else:
+        lists = [body] if isinstance(body, list) else []
+    for entries in lists:
+        yield from (entry for entry in entries if isinstance(entry, dict))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can mean a host by its name or address ("localhost", "127.0.0.1", "::1")."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_loopback(host: str) -> None:
+    """Refuse to listen for others while there is no key.
+
+    Raises:
+        SettingsError: Others than this machine could reach the host.
+    """
+    if not is_loopback(host):
+        raise SettingsError(
+            f"listening on {host} lets everybody who reaches it in; make an API key first: convrec keys create "
+            "--users '*' (or listen on 127.0.0.1)"
+        )
+
+
+def is_local(host: str, origin: str | None) -> bool:
+    """Whether a request was meant for this machine by this machine.
+
+    A web page from elsewhere can reach a loopback port, by a name of its own that resolves to it or across
+    origins; its Host or Origin gives it away.
+
+    Args:
+        host: The Host header.
+        origin: The Origin header, which browsers send along; None without one.
+    """
+    return all(is_loopback(_hostname(url)) for url in (f"//{host}", origin) if url is not None)
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
