@@ -41,6 +41,7 @@ PERSONAL: Mapping[str, str] = {
 """Paths of the requests that act for somebody, and where their bodies name them first."""
 
 _USERS = ("user_id", "user", "safety_identifier")
+_NOBODY = "\0"  # no user_id holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,14 @@ def scope_of(method: str, path: str) -> Scope:
 
 
 def named(path_params: Mapping[str, Any], query: Mapping[str, list[str]], body: object) -> Named:
-    """Whom a request names in its path, query and body: there, in `convrec`, in the entries of its lists."""
+    """Whom a request names in its path, query and body: there, in `convrec`, in the entries of its lists.
+
+    What stands where a user_id should and is none is somebody whom no key names.
+    """
     users, sessions = set[str](), set[str]()
     for part in _parts(path_params, query, body):
-        users |= {value for name in _USERS if isinstance(value := part.get(name), str) and value}
+        given = [part[name] for name in _USERS if part.get(name) not in (None, "")]
+        users |= {value if isinstance(value, str) else _NOBODY for value in given}
         if isinstance(session := part.get("session_id"), str) and session:
             sessions.add(session)
     return Named(frozenset(users), frozenset(sessions))

@@ -50,7 +50,9 @@ def test_personal_requests_are_routes() -> None:
         ({}, {}, {"events": [{"user_id": "a"}, 7, {"user_id": "b", "session_id": "s"}]}, {"a", "b"}, {"s"}),
         ({}, {}, [{"user_id": "a"}, {"user_id": "b"}], {"a", "b"}, set()),
         ({"session_id": "s"}, {"session_id": ["t"]}, {"convrec": {"session_id": "u"}}, set(), {"s", "t", "u"}),
-        ({}, {}, {"user": "", "user_id": 5, "convrec": ["x"], "messages": [{"role": "user"}]}, set(), set()),
+        ({}, {}, {"user": "", "user_id": None, "convrec": ["x"], "messages": [{"role": "user"}]}, set(), set()),
+        ({}, {}, {"user": 5}, {"\0"}, set()),
+        ({}, {}, {"convrec": {"user_id": ["a"]}}, {"\0"}, set()),
         ({}, {}, {"metadata": {"user_id": "a"}}, set(), set()),
     ],
 )
