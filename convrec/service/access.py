@@ -24,6 +24,8 @@ SCOPES: Mapping[tuple[str, str], Scope] = {
     ("GET", "/v1/models"): Scope.CHAT,
     ("GET", "/v1/models/{model_id:path}"): Scope.CHAT,
     ("POST", "/v1/chat/completions"): Scope.CHAT,
+    ("POST", "/v1/responses"): Scope.CHAT,
+    ("POST", "/v1/embeddings"): Scope.CHAT,
     ("POST", "/v1/recommendations"): Scope.CHAT,
     ("POST", "/v1/feedback"): Scope.FEEDBACK,
     ("GET", "/v1/users"): Scope.ADMIN,
@@ -35,6 +37,7 @@ SCOPES: Mapping[tuple[str, str], Scope] = {
 
 PERSONAL: Mapping[str, str] = {
     "/v1/chat/completions": "user",
+    "/v1/responses": "user",
     "/v1/recommendations": "user_id",
     "/v1/feedback": "user_id",
 }

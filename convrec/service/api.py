@@ -7,8 +7,9 @@ import time
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from convrec.data.catalogue import Catalogue
@@ -51,6 +52,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered; the message says why."},
     "5XX": {"model": ErrorEnvelope, "description": "The server cannot answer; 503 may pass."},
 }
+_BEARER = HTTPBearer(auto_error=False, description="A key of `convrec keys create`; none where none was made.")
 _TURNS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations"})
 
 operations = APIRouter(tags=["Operations"])
@@ -81,6 +83,7 @@ def create_app(
         version=info.version,
         exception_handlers=HANDLERS,
         responses=_ERRORS,
+        dependencies=[Depends(_BEARER)],  # for the document alone: the gate decides
         redoc_url=None,
         redirect_slashes=False,
     )

@@ -41,6 +41,7 @@ def examine(workshop: Workshop) -> tuple[Check, ...]:
         ("adapter", _adapter),
         ("blend", _blend),
         ("server", _server),
+        ("keys", _keys),
     )
     found = [Check("python", True, sys.version.split()[0])]
     for name, look in checks:
@@ -117,6 +118,18 @@ def _blend(workshop: Workshop) -> Check:
         f"events: {blend.ndcg_retrieval:.3f} by retrieval, {blend.ndcg_blend:.3f} blended; "
         f"likelihood ratio {blend.likelihood_ratio:.2f} (needs 2.71)",
     )
+
+
+def _keys(workshop: Workshop) -> Check:
+    keys = workshop.keys.every()
+    good = sum(key.revoked is None for key in keys)
+    if not keys:
+        return Check("keys", None, "none: the API is open to this machine, and to no other")
+    if not good:
+        return Check(
+            "keys", False, f"all {len(keys)} are revoked: nobody gets in", "convrec keys create --users '*'"
+        )
+    return Check("keys", True, f"{good} good, {len(keys) - good} revoked")
 
 
 def _server(workshop: Workshop) -> Check:

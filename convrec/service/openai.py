@@ -19,6 +19,7 @@ from convrec.service.messages import ChatMessage, read
 from convrec.service.models import MODEL
 from convrec.service.reply import Reply
 from convrec.service.response_format import ResponseFormat, form_of
+from convrec.service.schemas import MAX_MESSAGES
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import EventStream, while_connected
 from convrec.service.turn import turn
@@ -57,7 +58,7 @@ class ChatCompletionBody(GenerationBody):
         }
     )
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
     n: Literal[1] | None = Field(default=None, description="One turn has one reply: its slate is shown once.")
     stream_options: StreamOptions | None = None
     max_tokens: MaxTokens | None = None

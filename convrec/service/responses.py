@@ -19,7 +19,7 @@ from convrec.service.problems import Problem
 from convrec.service.reply import Reply
 from convrec.service.response import Echo, Response, ResponseReply
 from convrec.service.response_format import FlatResponseFormat, form_of
-from convrec.service.schemas import Whole
+from convrec.service.schemas import MAX_MESSAGES, Whole
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import EventStream, while_connected
 from convrec.service.turn import turn
@@ -41,7 +41,7 @@ def _as_items(given: object) -> object:
 
 Input = Annotated[
     list[InputItem],
-    Field(min_length=1),
+    Field(min_length=1, max_length=MAX_MESSAGES),
     BeforeValidator(_as_items, json_schema_input_type=str | list[InputItem]),
 ]
 

@@ -10,6 +10,7 @@ from convrec.types import FeedbackType, Op, Strength
 
 MAX_K = 20
 MAX_TEXT = 20_000  # characters of one message
+MAX_MESSAGES = 1000  # of one conversation that is sent along
 
 # Printable, so that ids survive logs, headers and every database.
 Id = Annotated[

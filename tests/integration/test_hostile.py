@@ -189,6 +189,7 @@ def test_json_that_is_deep_where_nobody_looks_does_no_harm(target: Target, depth
     ("path", "body"),
     [
         (POSTS[0], {"model": "convrec", "messages": [{"role": "user", "content": "a" * 20_001}]}),
+        (POSTS[0], {"model": "convrec", "messages": SAID * 1001}),
         (POSTS[0], {"model": "convrec", "messages": SAID, "convrec": {"k": 21}}),
         (POSTS[0], {"model": "convrec", "messages": SAID, "user": "u" * 257}),
         (POSTS[0], {"model": "convrec", "messages": SAID, "convrec": {"session_id": "a\nb"}}),

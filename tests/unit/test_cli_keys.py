@@ -89,3 +89,15 @@ def test_the_api_key_is_a_secret_of_the_settings(monkeypatch: pytest.MonkeyPatch
     assert "topsecret" not in repr(settings)
     monkeypatch.delenv("CONVREC_API_KEY")
     assert load_settings().bearer is None
+
+
+def test_doctor_says_who_gets_in() -> None:
+    def told() -> dict[str, str | bool | None]:
+        return next(check for check in json.loads(_run("doctor", "--json").stdout) if check["name"] == "keys")
+
+    assert told()["ok"] is None
+    made = json.loads(_run("keys", "create", "--users", "*", "--json").stdout)
+    assert (told()["ok"], told()["detail"]) == (True, "1 good, 0 revoked")
+    _run("keys", "revoke", made["prefix"])
+    assert told()["ok"] is False
+    assert "convrec keys create" in str(told()["fix"])
