@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from convrec.cli_options import DataDir, Json, print_json
 from convrec.errors import DataError
@@ -51,16 +51,16 @@ def list_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("key", "name", "scopes", "speaks for", "per minute", "made", "revoked")
+    table = Table(Column("key", no_wrap=True), "name", "scopes", "speaks for", "a minute", "made", "revoked")
     for row in rows:
         table.add_row(
-            f"{row['prefix']}…",
+            row["prefix"],
             escape(row["name"]),
             ", ".join(row["scopes"]),
             escape(", ".join(row["users"])),
             str(row["rate"] or ""),
             *(
-                "" if at is None else time.strftime("%F %T", time.gmtime(at))
+                "" if at is None else time.strftime("%F", time.gmtime(at))
                 for at in (row["created"], row["revoked"])
             ),
         )
@@ -73,7 +73,7 @@ def revoke(
     data_dir: DataDir = None,
 ) -> None:
     """End a key: a running server refuses it from now on."""
-    key = Workshop(load_settings(data_dir=data_dir)).keys.revoke(prefix.removesuffix("…"))
+    key = Workshop(load_settings(data_dir=data_dir)).keys.revoke(prefix)
     _out.print(f"{key.prefix} is revoked", markup=False)
 
 

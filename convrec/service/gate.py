@@ -81,10 +81,10 @@ class Gate:
         people = access.named(params, parse_qs(scope["query_string"].decode("latin-1")), body)
         if not key.speaks_for_everybody:
             await asyncio.to_thread(self._require, key, people)
-        if path in PERSONAL and not people.users and isinstance(body, dict) and not key.speaks_for_everybody:
-            # So that every client of OpenAI's API can be given to a person, with a key of their own.
-            body[PERSONAL[path]] = person = _only_person(key, PERSONAL[path])
-            people, held = replace(people, users=frozenset({person})), [_message(body)]
+            if path in PERSONAL and isinstance(body, dict) and not access.named({}, {}, body).users:
+                # So that every client of OpenAI's API can be given to a person, with a key of their own.
+                body[PERSONAL[path]] = person = _only_person(key, PERSONAL[path])
+                people, held = replace(people, users=people.users | {person}), [_message(body)]
         for user_id in sorted(people.users):
             standings += self._take(f"user {user_id}", self._access.user_rate, "this person")
         await self._app(scope, _replayed(held, receive), _telling(send, standings))
@@ -145,11 +145,12 @@ class Gate:
 
 
 def _route(scope: Scope) -> tuple[str, Mapping[str, Any]]:
-    """The template and the parameters of the route that will answer; "" where none will."""
+    """The template and the parameters of the route that will answer; "" where none will. Notes it for the log."""
     routes: list[BaseRoute] = scope["app"].routes
     for route in routes:
         match, child = route.matches(scope)
         if match is Match.FULL:
+            scope["route"] = route
             return getattr(route, "path", ""), child.get("path_params", {})
     return "", {}
 

@@ -30,9 +30,9 @@ def test_create_prints_the_key_alone_and_once() -> None:
     assert key is not None
     assert (key.users, key.scopes, key.name, key.rate) == ({"ann", "bob"}, {Scope.CHAT, Scope.FEEDBACK}, "shop", 9)
     assert f"convrec keys revoke {key.prefix}" in made.stderr
-    listed = _run("keys", "list").stdout + _run("keys", "list", "--json").stdout
-    assert key.prefix in listed
-    assert secret not in listed
+    for listed in (_run("keys", "list").stdout, _run("keys", "list", "--json").stdout):
+        assert key.prefix in listed
+        assert secret not in listed
 
 
 def test_list_tells_programs_everything_but_the_key() -> None:
@@ -45,7 +45,7 @@ def test_list_tells_programs_everything_but_the_key() -> None:
 
 def test_revoke_takes_what_list_shows() -> None:
     made = json.loads(_run("keys", "create", "--users", "*", "--json").stdout)
-    assert "is revoked" in _run("keys", "revoke", made["prefix"] + "…").stdout
+    assert "is revoked" in _run("keys", "revoke", made["prefix"]).stdout
     (listed,) = json.loads(_run("keys", "list", "--json").stdout)
     assert listed["revoked"] >= listed["created"]
     assert Workshop(load_settings()).keys.find(made["key"]) is None
