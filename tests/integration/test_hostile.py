@@ -40,7 +40,7 @@ CLIMBING = (
     "a/./b//c",
     "NUL\u2025\u2044",
 )
-POSTS = ("/v1/chat/completions", "/v1/recommendations", "/v1/feedback")
+POSTS = ("/v1/chat/completions", "/v1/recommendations", "/v1/feedback", "/v1/responses")
 SAID = [{"role": "user", "content": "a Syrah"}]
 
 
@@ -190,6 +190,7 @@ def test_json_that_is_deep_where_nobody_looks_does_no_harm(target: Target, depth
     [
         (POSTS[0], {"model": "convrec", "messages": [{"role": "user", "content": "a" * 20_001}]}),
         (POSTS[0], {"model": "convrec", "messages": SAID * 1001}),
+        (POSTS[3], {"model": "convrec", "input": SAID * 1001}),
         (POSTS[0], {"model": "convrec", "messages": SAID, "convrec": {"k": 21}}),
         (POSTS[0], {"model": "convrec", "messages": SAID, "user": "u" * 257}),
         (POSTS[0], {"model": "convrec", "messages": SAID, "convrec": {"session_id": "a\nb"}}),
@@ -327,6 +328,9 @@ def test_slates_sessions_and_events_of_others(target: Target) -> None:
             assert _refused(refused, 403) in ("not_yours", "user_not_allowed")
         for stream in (False, True):
             refused = target.ask("POST", POSTS[0], user, json={**chat, "user": "ann", "stream": stream})
+            assert _refused(refused, 403) in ("not_yours", "user_not_allowed")
+            respond = {"model": "convrec", "input": "a Syrah", "convrec": chat["convrec"], "user": "ann"}
+            refused = target.ask("POST", POSTS[3], user, json={**respond, "stream": stream})
             assert _refused(refused, 403) in ("not_yours", "user_not_allowed")
     taken = target.ask("POST", POSTS[2], "ann", json=event_)
     assert _refused(taken, 409) == "event_conflict"

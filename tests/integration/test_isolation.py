@@ -109,6 +109,7 @@ class World:
                 await self.ask(USER, "POST", "/v1/feedback", type="comment", text=f"so good {COMMENT}"),
                 await self.chat(USER, f"a Chardonnay {MESSAGE}", session_id=SESSION),
                 await self.chat(USER, "cheaper", session_id=SESSION),
+                await self.ask(USER, "POST", "/v1/responses", model="convrec", input=f"a Malbec {MESSAGE}"),
                 await self.ask(USER, "POST", "/v1/recommendations", query=QUERY),
                 await self.ask(USER, "GET", f"/v1/users/{USER}"),
             ]
@@ -125,6 +126,7 @@ class World:
                 await self.chat("ann", "cheaper", session_id="ses-ann"),
                 await self.chat("ann", "why that one?", session_id="ses-ann"),
                 await self.chat("ann", "what did I say?"),
+                await self.ask("ann", "POST", "/v1/responses", model="convrec", input="a Syrah", stream=True),
                 await self.ask("ann", "POST", "/v1/recommendations", filters=[syrah], k=20),
                 await self.ask("ann", "GET", "/v1/users/ann"),
                 await self.ask("ann", "GET", "/v1/users"),

@@ -68,7 +68,7 @@ def _merged(*parts: dict[str, Any]) -> str:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     users=st.sampled_from([["ann"], ["ann", "eve"]]),
-    path=st.sampled_from(["/v1/chat/completions", "/v1/recommendations", "/v1/feedback"]),
+    path=st.sampled_from(["/v1/chat/completions", "/v1/recommendations", "/v1/feedback", "/v1/responses"]),
     first=_names,
     second=_names,
     inner=_names | st.none(),
@@ -88,13 +88,15 @@ def test_a_key_acts_for_nobody_but_its_own(
 ) -> None:
     sound: dict[str, dict[str, Any]] = {
         "/v1/chat/completions": {"model": "convrec", "messages": [{"role": "user", "content": "a Syrah"}]},
+        "/v1/responses": {"model": "convrec", "input": "a Syrah"},
         "/v1/recommendations": {},
         "/v1/feedback": {"type": "like", "item_id": "w01"},
     }
-    known = {"user", "safety_identifier"} if "chat" in path else {"user_id"}
+    talks = "model" in sound[path]
+    known = {"user", "safety_identifier"} if talks else {"user_id"}
     first, second = ({name: value for name, value in part.items() if name in known} for part in (first, second))
     extra = {}
-    if "chat" in path and inner is not None:
+    if talks and inner is not None:
         extra = {"convrec": {k: v for k, v in inner.items() if k == "user_id"} | {"session_id": session}}
     asked = path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
     before = _acted_for(recommender)

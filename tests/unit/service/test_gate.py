@@ -194,6 +194,15 @@ async def test_one_person_s_key_speaks_for_them_where_nobody_is_named(
     assert streamed.text.endswith("data: [DONE]\n\n")
 
 
+async def test_responses_are_one_person_s_too(client: httpx.AsyncClient, keys: KeyStore) -> None:
+    body = {"model": "convrec", "input": "a Syrah"}
+    answered = await client.post("/v1/responses", json=body, headers=_bearer(keys, "ann"))
+    assert '"user_id":"ann"' in answered.text
+    for named in ({"user": "bob"}, {"safety_identifier": "bob"}, {"convrec": {"user_id": "bob"}}):
+        refused = await client.post("/v1/responses", json=body | named, headers=_bearer(keys, "ann"))
+        _refused(refused, 403, "user_not_allowed")
+
+
 async def test_the_key_of_several_must_say_for_whom_and_everybody_s_need_not(
     client: httpx.AsyncClient, keys: KeyStore
 ) -> None:

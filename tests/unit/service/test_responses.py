@@ -201,11 +201,15 @@ def test_a_stream_that_breaks_ends_with_a_failure(tmp_path: Path) -> None:
         """Lets go of the disk when it is asked for a reply."""
 
         def generate(
-            self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+            self,
+            prompt: Sequence[int],
+            sampling: Sampling,
+            adapter: str | None = None,
+            salt: str | None = None,
         ) -> AsyncIterator[str]:
             with sqlite3.connect(tmp_path / "ledger.db") as connection:
                 connection.execute("DROP TABLE events")
-            return super().generate(prompt, sampling, adapter)
+            return super().generate(prompt, sampling, adapter, salt)
 
     with small_recommender(tmp_path, PROMPTS, Forgetful()) as small:
         app = create_app(RecommenderSlot(small), info=ServerInfo("fake-lm", "0", 0.0))
