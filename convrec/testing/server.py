@@ -1,4 +1,4 @@
-"""An app on a port of this machine, for tests whose clients speak HTTP for themselves."""
+"""An app on a port of this machine, as `convrec serve` listens, for tests of clients and of the wire."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPResponse
 
 import uvicorn
 from fastapi import FastAPI
+
+from convrec.service.http11 import http_config
+
+_TIMEOUT_S = 10.0
 
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The app on a free port of the loopback, in a thread of its own; yields its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(http_config(app))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -28,3 +32,13 @@ def serving(app: FastAPI) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def exchange(url: str, *pieces: bytes) -> tuple[HTTPResponse, bytes]:
+    """Send bytes as they are to a server of `serving`, and read one answer with its body."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=_TIMEOUT_S) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        response = HTTPResponse(connection)
+        response.begin()
+        return response, response.read()

@@ -23,7 +23,7 @@ from convrec.service.recommender import Recommender
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
-from convrec.testing.serving import exchange, serving
+from convrec.testing.server import exchange, serving
 from convrec.training.registry import Registry
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
@@ -47,11 +47,11 @@ SAID = [{"role": "user", "content": "a Syrah"}]
 class Target:
     """A server with keys: bob's, ann's, and everybody's."""
 
-    def __init__(self, port: int, keys: KeyStore, recommender: Recommender) -> None:
-        self.port = port
+    def __init__(self, url: str, keys: KeyStore, recommender: Recommender) -> None:
+        self.url = url
         self.keys = keys
         self.recommender = recommender
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=30)
         self.secrets = {user: self.key(user) for user in ("ann", "bob", EVERYBODY)}
 
     def key(self, user: str, *scopes: Scope) -> str:
@@ -63,7 +63,7 @@ class Target:
 
     def raw(self, *headers: bytes, line: bytes = b"GET /v1/domain HTTP/1.1") -> tuple[int, dict[str, Any]]:
         head = b"\r\n".join((line, b"host: 127.0.0.1", b"connection: close", *headers))
-        response, body = exchange(self.port, head + b"\r\n\r\n")
+        response, body = exchange(self.url, head + b"\r\n\r\n")
         assert response.headers["x-request-id"]
         return response.status, json.loads(body)
 
@@ -80,8 +80,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with small_recommender(folder, PROMPTS, FakeEngine()) as small:
         access = Access(keys, small.ledger.session_owner)
         app = create_app(RecommenderSlot(small), info=ServerInfo("fake-lm", "0", 0.0), access=access)
-        with serving(app) as port:
-            target = Target(port, keys, small)
+        with serving(app) as url:
+            target = Target(url, keys, small)
             yield target
             assert target.ask("GET", "/v1/domain").status_code == 200  # it serves on
             target.http.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from convrec.database import open_database
@@ -267,6 +268,27 @@ async def test_limits_per_person_hold_across_keys_and_the_nearest_is_told(
             _refused(await client.get("/v1/users/ann", headers=headers), 429, "rate_limit_exceeded")
         assert (await client.get("/v1/users/bob", headers=one)).status_code == 200
         assert (await client.get("/v1/domain", headers=two)).headers["x-ratelimit-limit-requests"] == "100"
+
+
+async def test_openai_s_client_reads_every_refusal(recommender: Recommender, keys: KeyStore) -> None:
+    _, secret = keys.create([Scope.CHAT], ["ann"], rate=2)
+    async with _serving(recommender, keys) as client:
+
+        def sdk(key: str) -> openai.AsyncOpenAI:
+            url = f"{client.base_url}/v1"
+            return openai.AsyncOpenAI(base_url=url, api_key=key, http_client=client, max_retries=0)
+
+        with pytest.raises(openai.AuthenticationError, match="not known") as unknown:
+            await sdk("convrec-guess").models.list()
+        with pytest.raises(openai.PermissionDeniedError) as foreign:
+            await sdk(secret).chat.completions.create(model="convrec", messages=SAID, user="bob")  # type: ignore[arg-type]
+        assert (await sdk(secret).models.list()).data
+        with pytest.raises(openai.RateLimitError) as often:
+            await sdk(secret).models.list()
+        raised = (unknown.value, foreign.value, often.value)
+        assert [error.code for error in raised] == ["invalid_api_key", "user_not_allowed", "rate_limit_exceeded"]
+        assert all(error.request_id for error in raised)
+        assert int(often.value.response.headers["retry-after"]) <= 30
 
 
 async def test_pages_of_origins_that_are_named_may_call_and_read_refusals(

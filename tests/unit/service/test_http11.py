@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 
 from convrec.service.api import create_app
 from convrec.service.slot import RecommenderSlot, ServerInfo
-from convrec.testing.serving import exchange, serving
+from convrec.testing.server import exchange, serving
 
 GET = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 POST = b"POST /v1/feedback HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
@@ -26,9 +26,9 @@ def app() -> FastAPI:
 
 
 @pytest.fixture(scope="module")
-def port(app: FastAPI) -> Iterator[int]:
-    with serving(app) as port:
-        yield port
+def url(app: FastAPI) -> Iterator[str]:
+    with serving(app) as url:
+        yield url
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def port(app: FastAPI) -> Iterator[int]:
         ([POST + b"transfer-encoding: chunked\r\n\r\n2\r\n{}}}\r\n0\r\n\r\n"], 400),
     ],
 )
-def test_what_is_no_http_is_told_so_in_our_shape(port: int, pieces: list[bytes], status: int) -> None:
-    response, body = exchange(port, *pieces)
+def test_what_is_no_http_is_told_so_in_our_shape(url: str, pieces: list[bytes], status: int) -> None:
+    response, body = exchange(url, *pieces)
     error = json.loads(body)["error"]
     assert response.status == status
     assert set(error) == {"message", "type", "param", "code"}
     assert error["code"] == "invalid_http"
     assert response.headers["x-request-id"]
     assert response.headers["content-type"] == "application/json"
-    assert exchange(port, GET + b"connection: close\r\n\r\n")[0].status == 200
+    assert exchange(url, GET + b"connection: close\r\n\r\n")[0].status == 200
 
 
 @pytest.mark.parametrize(
@@ -73,37 +73,37 @@ def test_what_is_no_http_is_told_so_in_our_shape(port: int, pieces: list[bytes],
         b"GET /health?" + b"a" * 20_000 + b" HTTP/1.1\r\nhost: x",
     ],
 )
-def test_a_head_that_is_too_large(port: int, head: bytes) -> None:
-    response, body = exchange(port, head + b"\r\n\r\n")
+def test_a_head_that_is_too_large(url: str, head: bytes) -> None:
+    response, body = exchange(url, head + b"\r\n\r\n")
     assert response.status == 431
     assert json.loads(body)["error"]["code"] in ("headers_too_large", "invalid_http")
     assert response.headers["x-request-id"]
 
 
-def test_no_header_says_who_a_client_is(port: int) -> None:
+def test_no_header_says_who_a_client_is(url: str) -> None:
     _, body = exchange(
-        port,
+        url,
         b"GET /client HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 9.9.9.9\r\nx-forwarded-proto: https\r\n"
         b"forwarded: for=9.9.9.9;proto=https\r\nx-real-ip: 9.9.9.9\r\nconnection: close\r\n\r\n",
     )
     assert json.loads(body) == {"host": "127.0.0.1", "scheme": "http"}
 
 
-def test_the_server_does_not_say_what_it_runs_on(port: int) -> None:
-    response, _ = exchange(port, GET + b"connection: close\r\n\r\n")
+def test_the_server_does_not_say_what_it_runs_on(url: str) -> None:
+    response, _ = exchange(url, GET + b"connection: close\r\n\r\n")
     assert response.headers["server"] is None
 
 
 @pytest.mark.parametrize("framing", [b"content-length: 2000000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n"])
-def test_a_body_past_the_cap_is_refused_before_it_is_read(port: int, framing: bytes) -> None:
+def test_a_body_past_the_cap_is_refused_before_it_is_read(url: str, framing: bytes) -> None:
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
     sent = [chunk] * 17 if b"chunked" in framing else []
-    response, body = exchange(port, POST + framing, *sent)
+    response, body = exchange(url, POST + framing, *sent)
     assert (response.status, json.loads(body)["error"]["code"]) == (413, "request_too_large")
     assert response.headers["x-request-id"]
 
 
-def test_a_request_id_that_is_sane_comes_back_and_another_does_not(port: int) -> None:
+def test_a_request_id_that_is_sane_comes_back_and_another_does_not(url: str) -> None:
     for given, kept in ((b"abc-1.2_3", True), (b"a" * 129, False), (b"a b", False), (b"<script>", False)):
-        response, _ = exchange(port, GET + b"x-request-id: " + given + b"\r\nconnection: close\r\n\r\n")
+        response, _ = exchange(url, GET + b"x-request-id: " + given + b"\r\nconnection: close\r\n\r\n")
         assert (response.headers["x-request-id"].encode() == given) == kept

@@ -13,7 +13,7 @@ from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.views import SlateView
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
-from convrec.testing.serving import serving
+from convrec.testing.server import serving
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
 
@@ -30,8 +30,8 @@ def url(tmp_path_factory: pytest.TempPathFactory, keys: KeyStore) -> Iterator[st
     with small_recommender(tmp_path_factory.mktemp("remote"), PROMPTS, FakeEngine()) as small:
         access = Access(keys, small.ledger.session_owner)
         app = create_app(RecommenderSlot(small), info=ServerInfo("fake-lm", "0", 0.0), access=access)
-        with serving(app) as port:
-            yield f"http://127.0.0.1:{port}"
+        with serving(app) as url:
+            yield url
 
 
 def test_a_command_presents_its_key(url: str, keys: KeyStore) -> None:
