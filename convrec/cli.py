@@ -268,10 +268,11 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Remove everything of a user from the ledger: indices and adapters made from then on do not know them."""
+    """Remove everything of a user; what is made of the ledger from then on does not know them."""
     workshop = Workshop(load_settings(data_dir=data_dir))
     if not yes:
         typer.confirm(f"Remove everything of {user}?", abort=True)
+    workshop.keys.forget(user)
     _out.print(f"{workshop.ledger.erase(user):,} events removed; run convrec index, and convrec retrain")
 
 

@@ -101,3 +101,11 @@ def test_doctor_says_who_gets_in() -> None:
     _run("keys", "revoke", made["prefix"])
     assert told()["ok"] is False
     assert "convrec keys create" in str(told()["fix"])
+
+
+def test_who_is_erased_is_in_no_key() -> None:
+    made = json.loads(_run("keys", "create", "--users", "ann,bob", "--json").stdout)
+    _run("erase", "--user", "ann", "--yes")
+    key = Workshop(load_settings()).keys.find(made["key"])
+    assert key is not None
+    assert key.users == {"bob"}
