@@ -159,7 +159,8 @@ class _Filling:
                 return self._array(schema, key, about)
         names_item = key in IDS or (about is not None and key in _TITLES)
         if {"const", "enum"} & schema.keys() and not names_item:
-            return _choice(schema, [schema["const"]] if "const" in schema else schema["enum"])
+            offered = [schema["const"]] if "const" in schema else schema["enum"]
+            return _choice({k: v for k, v in schema.items() if k not in ("const", "enum")}, offered)
         match kind:
             case "string":
                 return _choice(schema, self._texts(key, about))

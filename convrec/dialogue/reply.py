@@ -30,6 +30,8 @@ __all__ = ["ReplyWriter", "mentions_outside"]
 _QUERY_TOKENS = 32
 _ITEM_TOKENS = 48
 _SPARE_TOKENS = 16
+_FORM_CHARS = 20_000
+"""A longer schema takes an engine longer to compile and to follow than anybody waits."""
 _UNWRITTEN = (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE)
 """Too short to be worth the engine's time."""
 
@@ -82,7 +84,7 @@ class ReplyWriter:
         """
         script = self._sentences.script(intent, state, slate)
         if options.form is not None:
-            filled = options.form.fill(self._sayable(script, slate))
+            filled = await asyncio.to_thread(options.form.fill, self._sayable(script, slate))
             yield await self._fill(filled, intent, state, slate, opened, options) if filled else script.default
             return
         text = ""
@@ -121,7 +123,7 @@ class ReplyWriter:
     ) -> str:
         """A form, what it leaves open chosen by the engine where it can."""
         text = ""
-        if not (form.is_fixed or slate.degraded):
+        if not (form.is_fixed or slate.degraded or len(form.schema) > _FORM_CHARS):
             async with aclosing(self._generate(form, intent, state, slate, opened, options)) as pieces:
                 text = "".join([piece async for piece in pieces])
         return text if form.accepts(text) else form.default

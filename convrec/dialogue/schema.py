@@ -15,6 +15,7 @@ Schema = Mapping[str, Any]
 
 IDS = ("item_id", "id")
 
+_VALUES = 2_000
 _NODES = 1_000
 _DEPTH = 20
 # Without `pattern`: matching a stranger's regular expression may take forever.
@@ -31,6 +32,8 @@ def check_schema(schema: Schema) -> None:
     Raises:
         DataError: The message says what to change.
     """
+    if _values(schema) > _VALUES:  # before anybody compares each of them with every other
+        raise DataError(f"it has more than {_VALUES} values; make it smaller")
     try:
         json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
         Draft202012Validator.check_schema(schema)
@@ -78,6 +81,20 @@ def matches(text: str, schema: Schema) -> bool:
     except (ValueError, RecursionError):
         return False
     return bool(Draft202012Validator(schema).is_valid(value))
+
+
+def _values(schema: Schema) -> int:
+    """How many values JSON has, counted no further than one beyond what is allowed."""
+    left: list[object] = [schema]
+    found = 0
+    while left and found <= _VALUES:
+        found += 1
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return found
 
 
 def _target(ref: str, root: Schema) -> Schema:

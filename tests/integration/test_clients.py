@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,10 @@ from convrec.testing.server import serving
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
+
+
+def _needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed (group clients)")
 
 
 class Wine(BaseModel):
@@ -43,9 +49,10 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield f"{url}/v1"
 
 
+@_needs("langchain_openai")
 class TestLangChain:
     def test_chat_stream_and_structured_output(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+        langchain = import_module("langchain_openai")
         model = langchain.ChatOpenAI(model="convrec", base_url=base_url, api_key="none", max_retries=0)
         whole = model.invoke([("system", "Be brief."), ("user", "a Syrah")])
         assert "Syrah" in whole.content
@@ -58,14 +65,14 @@ class TestLangChain:
         assert len(wines.wines) == 5
 
     def test_extra_body_says_who_asks(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+        langchain = import_module("langchain_openai")
         model = langchain.ChatOpenAI(
             model="convrec", base_url=base_url, api_key="none", extra_body={"convrec": {"user_id": "ann", "k": 1}}
         )
         assert "Syrah" in model.invoke("a Syrah").content
 
     def test_responses(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+        langchain = import_module("langchain_openai")
         model = langchain.ChatOpenAI(
             model="convrec", base_url=base_url, api_key="none", use_responses_api=True, max_retries=0
         )
@@ -73,20 +80,21 @@ class TestLangChain:
         assert "Syrah" in "".join(piece.text for piece in model.stream("a Syrah"))
 
     def test_embeddings(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+        langchain = import_module("langchain_openai")
         embeddings = langchain.OpenAIEmbeddings(
             model="convrec-embedding", base_url=base_url, api_key="none", check_embedding_ctx_length=False
         )
         assert [len(vector) for vector in embeddings.embed_documents(["a", "b"])] == [8, 8]
 
 
+@_needs("litellm")
 class TestLiteLLM:
     @pytest.fixture(autouse=True)
     def _offline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
     def test_chat_and_stream(self, base_url: str) -> None:
-        litellm = pytest.importorskip("litellm")
+        litellm = import_module("litellm")
         asked = {
             "model": "openai/convrec",
             "api_base": base_url,
@@ -102,29 +110,31 @@ class TestLiteLLM:
         assert len(Wines.model_validate_json(parsed).wines) == 5
 
     def test_embeddings(self, base_url: str) -> None:
-        litellm = pytest.importorskip("litellm")
+        litellm = import_module("litellm")
         answer = litellm.embedding(
             model="openai/convrec-embedding", api_base=base_url, api_key="none", input=["a", "b"]
         )
         assert [len(entry["embedding"]) for entry in answer.data] == [8, 8]
 
 
+@_needs("llama_index")
 class TestLlamaIndex:
     def test_chat_and_stream(self, base_url: str) -> None:
-        openai_like = pytest.importorskip("llama_index.llms.openai_like")
-        from llama_index.core.llms import ChatMessage
+        openai_like = import_module("llama_index.llms.openai_like")
+        message = import_module("llama_index.core.llms").ChatMessage
 
         model = openai_like.OpenAILike(model="convrec", api_base=base_url, api_key="none", is_chat_model=True)
-        asked = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="a Syrah")]
+        asked = [message(role="system", content="Be brief."), message(role="user", content="a Syrah")]
         assert "Syrah" in str(model.chat(asked).message.content)
         assert "Syrah" in "".join(piece.delta or "" for piece in model.stream_chat(asked))
         assert "Syrah" in model.complete("a Syrah").text
 
 
+@_needs("llm")
 class TestLlm:
     def test_prompt_and_stream(self, base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
-        llm = pytest.importorskip("llm")
+        llm = import_module("llm")
         configured = f"- model_id: convrec\n  model_name: convrec\n  api_base: {base_url}\n"
         (tmp_path / "extra-openai-models.yaml").write_text(configured)
         model = llm.get_model("convrec")
