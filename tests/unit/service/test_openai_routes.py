@@ -2,7 +2,7 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,9 +60,37 @@ def _serving(recommender: Recommender) -> Iterator[str]:
         yield url
 
 
+class _Model:
+    """What the language model says, and how it was asked."""
+
+    def __init__(self) -> None:
+        self.says: str | Callable[[Sampling], str] = "Here is what I found."
+        self.asked: list[Sampling] = []
+
+    def __call__(self, _: str, sampling: Sampling) -> str:
+        self.asked.append(sampling)
+        return self.says if isinstance(self.says, str) else self.says(sampling)
+
+
 @pytest.fixture(scope="module")
-def recommender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
-    with small_recommender(tmp_path_factory.mktemp("openai"), PROMPTS, FakeEngine()) as small:
+def the_model() -> _Model:
+    return _Model()
+
+
+@pytest.fixture
+def model(the_model: _Model) -> _Model:
+    the_model.__init__()  # type: ignore[misc]
+    return the_model
+
+
+@pytest.fixture(scope="module")
+def engine(the_model: _Model) -> FakeEngine:
+    return FakeEngine(the_model)
+
+
+@pytest.fixture(scope="module")
+def recommender(tmp_path_factory: pytest.TempPathFactory, engine: FakeEngine) -> Iterator[Recommender]:
+    with small_recommender(tmp_path_factory.mktemp("openai"), PROMPTS, engine) as small:
         yield small
 
 
@@ -310,6 +338,10 @@ def _message(completion: openai.types.chat.ChatCompletion) -> openai.types.chat.
     return choice.message
 
 
+def _tool(name: str, parameters: dict[str, Any] | None = None) -> dict[str, object]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
 class TestOptions:
     def test_max_tokens_cut_the_reply(self, client: openai.OpenAI) -> None:
         completion = client.chat.completions.create(
@@ -342,19 +374,12 @@ class TestOptions:
             chunks = [event.chunk for event in stream if event.type == "chunk"]
         assert chunks[-1].choices[0].finish_reason == "length"
 
-    def test_temperature_and_seed_reach_the_engine(self, tmp_path: Path) -> None:
-        asked: list[Sampling] = []
-
-        def reply(_: str, sampling: Sampling) -> str:
-            asked.append(sampling)
-            return ""
-
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(reply)) as small, _serving(small) as url:
-            _chat(url, messages=_said("a Syrah"), temperature=0, seed=7)
-            _chat(url, messages=_said("a Syrah"))
-        assert [(s.temperature, s.seed) for s in asked[:1]] == [(0, 7)]
-        assert asked[1].temperature == 0.7
-        assert asked[1].seed not in (None, 7)
+    def test_temperature_and_seed_reach_the_engine(self, url: str, model: _Model) -> None:
+        _chat(url, messages=_said("a Syrah"), temperature=0, seed=7)
+        _chat(url, messages=_said("a Syrah"))
+        assert [(sampling.temperature, sampling.seed) for sampling in model.asked[:1]] == [(0, 7)]
+        assert model.asked[1].temperature == 0.7
+        assert model.asked[1].seed not in (None, 7)
 
     def test_what_has_no_effect_is_listed(self, client: openai.OpenAI) -> None:
         tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
@@ -404,7 +429,12 @@ class TestOptions:
         ("body", "param"),
         [
             ({"tool_choice": "required"}, "tool_choice"),
+            ({"tool_choice": "always"}, "tool_choice"),
             ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+            ({"tool_choice": {"function": 1}, "tools": [{"type": "function", "function": 1}]}, "tool_choice"),
+            ({"tool_choice": "required", "tools": [_tool("f"), _tool("g")]}, "tool_choice"),
+            ({"tool_choice": "required", "tools": [_tool("f", {"type": "array"})]}, "tools"),
+            ({"tool_choice": "required", "tools": [_tool("é")]}, "tools"),
             ({"temperature": 3}, "temperature"),
             ({"temperature": "warm"}, "temperature"),
             ({"max_tokens": 0}, "max_tokens"),
@@ -465,39 +495,41 @@ class TestJson:
         ]
         assert message.refusal is None
 
-    def test_the_engine_chooses_what_is_open(self, tmp_path: Path) -> None:
-        asked: list[Sampling] = []
+    def test_the_engine_chooses_what_is_open(self, url: str, model: _Model) -> None:
+        def says(sampling: Sampling) -> str:
+            parts = json.loads(str(sampling.schema))["properties"]
+            wines = [
+                {name: _any(part) for name, part in wine["properties"].items()} | {"occasion": "dinner"}
+                for wine in parts["wines"]["prefixItems"]
+            ]
+            return json.dumps({"reply": _any(parts["reply"]), "wines": wines})
 
-        def reply(_: str, sampling: Sampling) -> str:
-            asked.append(sampling)
-            assert sampling.schema is not None
-            wines = json.loads(sampling.schema)["properties"]["wines"]["prefixItems"]
-            first = [{k: _any(part) for k, part in wine["properties"].items()} for wine in wines]
-            for wine in first:
-                wine["occasion"] = "dinner"
-            said = _any(json.loads(sampling.schema)["properties"]["reply"])
-            return json.dumps({"reply": said, "wines": first})
-
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(reply)) as small, _serving(small) as url:
-            answer = _chat(url, messages=_said("a Syrah"), response_format=_response_format(), temperature=0.2)
+        model.says = says
+        answer = _chat(url, messages=_said("a Syrah"), response_format=_response_format(), temperature=0.2)
         wines = json.loads(answer.json()["choices"][0]["message"]["content"])["wines"]
         assert {wine["occasion"] for wine in wines} == {"dinner"}
-        assert (asked[0].grammar, asked[0].temperature) == (None, 0.2)
+        assert (model.asked[0].grammar, model.asked[0].temperature) == (None, 0.2)
 
     @pytest.mark.parametrize("said", ["", "{", '{"reply":"Try w99","wines":[]}', "NaN", "[" * 10_000])
-    def test_an_engine_that_keeps_to_no_schema_changes_nothing(self, tmp_path: Path, said: str) -> None:
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(said)) as small, _serving(small) as url:
-            message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][
-                0
-            ]["message"]
+    def test_an_engine_that_keeps_to_no_schema_changes_nothing(self, url: str, model: _Model, said: str) -> None:
+        model.says = said
+        message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][0][
+            "message"
+        ]
+        assert model.asked
         wines = _Wines.model_validate_json(message["content"])
         assert [wine.item_id for wine in wines.wines] == _item_ids(message["convrec"])
 
-    def test_a_dead_engine_answers_in_the_schema_too(self, tmp_path: Path) -> None:
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(fail=True)) as small, _serving(small) as url:
-            message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][
-                0
-            ]["message"]
+    def test_a_slate_without_the_engine_is_in_the_schema_too(
+        self, url: str, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def score(*_: object) -> float:
+            raise EngineError("told to fail")
+
+        monkeypatch.setattr(engine, "_scores", score)
+        message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][0][
+            "message"
+        ]
         assert message["convrec"]["degraded"]
         assert len(_Wines.model_validate_json(message["content"]).wines) == 5
 
@@ -543,6 +575,56 @@ class TestJson:
             )
 
 
+class TestTools:
+    """Functions are called where a client insists, and never else."""
+
+    def test_a_named_function_gets_the_slate(self, client: openai.OpenAI) -> None:
+        tool = openai.pydantic_function_tool(_Wines, name="show")
+        completion = client.chat.completions.parse(
+            model="convrec",
+            messages=[{"role": "user", "content": "a Syrah"}],
+            tools=[openai.pydantic_function_tool(_Wine, name="other"), tool],
+            tool_choice={"type": "function", "function": {"name": "show"}},
+        )
+        (choice,) = completion.choices
+        assert (choice.message.content, choice.finish_reason) == (None, "stop")
+        assert choice.message.tool_calls is not None
+        (call,) = choice.message.tool_calls
+        assert call.function.name == "show"
+        assert isinstance(call.function.parsed_arguments, _Wines)
+        slate = (choice.message.model_extra or {})["convrec"]
+        assert [wine.item_id for wine in call.function.parsed_arguments.wines] == _item_ids(slate)
+        assert slate["ignored"] == []
+
+    def test_a_required_call_is_streamed(self, client: openai.OpenAI) -> None:
+        with client.chat.completions.stream(
+            model="convrec",
+            messages=[{"role": "user", "content": "a Syrah"}],
+            tools=[openai.pydantic_function_tool(_Wines, name="show")],
+            tool_choice="required",
+        ) as stream:
+            (choice,) = stream.get_final_completion().choices
+        assert choice.finish_reason == "tool_calls"
+        assert choice.message.tool_calls is not None
+        (call,) = choice.message.tool_calls
+        assert isinstance(call.function.parsed_arguments, _Wines)
+        assert len(call.function.parsed_arguments.wines) == 5
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_a_function_that_cannot_be_filled_is_a_refusal(self, url: str, stream: bool) -> None:
+        parameters = {"type": "object", "properties": {"item_id": {"const": "zz"}}, "required": ["item_id"]}
+        answer = _chat(
+            url,
+            messages=_said("a Syrah"),
+            tools=[_tool("f", parameters)],
+            tool_choice="required",
+            stream=stream,
+        ).text
+        assert '"refusal":"' in answer.replace('": "', '":"')
+        assert '"tool_calls":[' not in answer
+        assert '"finish_reason":"tool_calls"' not in answer
+
+
 def _any(schema: dict[str, Any]) -> object:
     return schema["const"] if "const" in schema else schema["enum"][0]
 
@@ -551,36 +633,41 @@ def _response_format() -> dict[str, object]:
     return {"type": "json_schema", "json_schema": {"name": "wines", "schema": _Wines.model_json_schema()}}
 
 
+@pytest.fixture(scope="module")
+def own_engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture(scope="module")
+def v1(tmp_path_factory: pytest.TempPathFactory, own_engine: FakeEngine) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("models")
+    registry = Registry(folder / "adapters")
+    publish_adapter(registry, blend=Blend(w_interest=0.9), created="2026-01-01T00:00:00+00:00")
+    publish_adapter(registry, accepted=False, reasons=("it is worse",))
+    publish_adapter(registry)
+
+    async def load(version: AdapterVersion | None) -> RankingVersion:
+        assert version is not None
+        if version.label == "wines/3":
+            raise EngineError("its files are damaged")
+        await own_engine.load_adapter(version.ref)
+        return RankingVersion(version.manifest.blend, version.ref.name)
+
+    versions = Versions(registry, lambda _: None, load, own_engine.unload_adapter)
+    with small_recommender(folder, PROMPTS, own_engine) as small:
+        slot = RecommenderSlot(small, versions=versions, embedder=HashEmbedder(8))
+        with serving(create_app(slot, info=replace(INFO, embedder="hash"))) as url:
+            yield f"{url}/v1"
+
+
+@pytest.fixture
+def sdk(v1: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=v1, api_key="x", max_retries=0) as client:
+        yield client
+
+
 class TestModels:
     """Adapter versions and the embedder beside the base model."""
-
-    @pytest.fixture
-    def engine(self) -> FakeEngine:
-        return FakeEngine()
-
-    @pytest.fixture
-    def registry(self, tmp_path: Path) -> Registry:
-        registry = Registry(tmp_path / "adapters")
-        publish_adapter(registry, blend=Blend(w_interest=0.9), created="2026-01-01T00:00:00+00:00")
-        publish_adapter(registry, accepted=False, reasons=("it is worse",))
-        publish_adapter(registry)
-        return registry
-
-    @pytest.fixture
-    def sdk(self, tmp_path: Path, engine: FakeEngine, registry: Registry) -> Iterator[openai.OpenAI]:
-        async def load(version: AdapterVersion | None) -> RankingVersion:
-            assert version is not None
-            if version.label == "wines/3":
-                raise EngineError("its files are damaged")
-            await engine.load_adapter(version.ref)
-            return RankingVersion(version.manifest.blend, version.ref.name)
-
-        versions = Versions(registry, lambda _: None, load, engine.unload_adapter)
-        with small_recommender(tmp_path, PROMPTS, engine) as small:
-            slot = RecommenderSlot(small, versions=versions, embedder=HashEmbedder(8))
-            app = create_app(slot, info=replace(INFO, embedder="hash"))
-            with serving(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client:
-                yield client
 
     def test_they_are_listed(self, sdk: openai.OpenAI) -> None:
         cards = {card.id: card for card in sdk.models.list().data}
@@ -590,7 +677,7 @@ class TestModels:
         assert cards["convrec-embedding"].model_extra == {"root": "hash", "parent": None}
         assert sdk.models.retrieve("wines@1") == cards["wines@1"]
 
-    def test_a_turn_is_ranked_by_the_version_that_it_names(self, sdk: openai.OpenAI, engine: FakeEngine) -> None:
+    def test_a_turn_is_ranked_by_the_version_that_it_names(self, sdk: openai.OpenAI) -> None:
         completion = sdk.chat.completions.create(
             model="wines@1", messages=[{"role": "user", "content": "a Syrah"}]
         )
@@ -620,8 +707,10 @@ class TestModels:
                 )
             assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
 
-    def test_an_engine_that_is_down_is_no_missing_model(self, sdk: openai.OpenAI, engine: FakeEngine) -> None:
-        engine.fail = True
+    def test_an_engine_that_is_down_is_no_missing_model(
+        self, sdk: openai.OpenAI, own_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(own_engine, "fail", True)
         with pytest.raises(openai.InternalServerError) as caught:
             sdk.chat.completions.create(model="wines@1", messages=[{"role": "user", "content": "a Syrah"}])
         assert caught.value.status_code == 503
