@@ -131,10 +131,13 @@ class ReplyWriter:
     def _sayable(self, script: Script, slate: Slate) -> Sayable:
         """What a form may say: the script's texts, and of an item its evidence and the script's sentences."""
 
+        titles = [recommendation.item.title for recommendation in slate.recommendations]
+
         def reasons(recommendation: Recommendation) -> list[str]:
             told = why(recommendation.evidence, self._catalogue.domain, self._catalogue)
             title = recommendation.item.title
-            sentences = [text for slot in script.slots for text in slot if title in text]
+            own = [text for slot in script.slots for text in slot if title in text]
+            sentences = [text for text in own if sum(other in text for other in titles) == 1]
             return [told, *sentences] if told else [*sentences, title]
 
         return Sayable(slate.recommendations, script.texts, reasons)

@@ -139,6 +139,7 @@ class CompletionReply:
         self._model = model
         self._tool = tool
         self._id, self._created = f"chatcmpl-{uuid4().hex}", int(time.time())
+        self._left_out: set[str] | None = None
 
     async def whole(self) -> ChatCompletion:
         """The finished reply."""
@@ -163,6 +164,7 @@ class CompletionReply:
 
     async def stream(self, slate: TurnView, include_usage: bool) -> AsyncGenerator[bytes, None]:
         """The reply as server-sent events; an error has become one of them and the last."""
+        self._left_out = None if include_usage else {"usage"}
         try:
             yield self._chunk(Delta(role="assistant", content="", convrec=slate))
             async with aclosing(self.reply.pieces(slate)) as pieces:
@@ -197,7 +199,7 @@ class CompletionReply:
         chunk = ChatCompletionChunk(
             id=self._id, created=self._created, model=self._model, choices=choices, usage=usage
         )
-        return server_sent(chunk.model_dump(mode="json"))
+        return server_sent(chunk.model_dump(mode="json", exclude=self._left_out))
 
 
 def _call(tool: Tool, arguments: str) -> dict[str, Any]:

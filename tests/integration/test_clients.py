@@ -61,8 +61,9 @@ class TestLangChain:
         assert len(pieces) > 1
         assert "Syrah" in "".join(pieces)
         assert "Syrah" in asyncio.run(model.ainvoke("a Syrah")).content
-        wines = model.with_structured_output(Wines).invoke("a Syrah")
-        assert len(wines.wines) == 5
+        for method in ("json_schema", "function_calling"):
+            wines = model.with_structured_output(Wines, method=method).invoke("a Syrah")
+            assert len(wines.wines) == 5
 
     def test_extra_body_says_who_asks(self, v1: str) -> None:
         langchain = import_module("langchain_openai")

@@ -190,7 +190,7 @@ def test_the_wire_has_data_lines_only_and_ends_with_done(url: str) -> None:
     assert events.pop() == b""
     assert events.pop() == b"data: [DONE]"
     assert all(event.startswith(b"data: {") and b"\n" not in event for event in events)
-    assert not any(json.loads(event[6:])["usage"] for event in events)
+    assert not any("usage" in json.loads(event[6:]) for event in events)
 
 
 def test_a_session_goes_on_without_its_messages(url: str) -> None:
