@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,8 +14,7 @@ from convrec.errors import DataError
 
 Schema = Mapping[str, Any]
 
-IDS = ("item_id", "id")
-
+_ID = re.compile(r"(.*_)?id|.*[a-z]Id")
 _VALUES = 2_000
 _NODES = 1_000
 _DEPTH = 20
@@ -48,6 +48,11 @@ def check_schema(schema: Schema) -> None:
             raise DataError(f"it has more than {_NODES} parts; make it smaller")
     if types(schema, schema) != {"object"}:
         raise DataError("its root must be an object; put a list into a property of one")
+
+
+def names_item(key: str) -> bool:
+    """Whether a property is an item's id: item_id, id, film_id, itemId."""
+    return _ID.fullmatch(key) is not None
 
 
 def resolved(schema: Schema, root: Schema) -> Schema:
@@ -126,6 +131,6 @@ def _walk(schema: object, root: Schema, depth: int) -> Iterator[None]:
     parts += [extra] if isinstance(extra, Mapping) else []
     for part in (*parts, *schema.get("properties", {}).values()):
         yield from _walk(part, root, depth + 1)
-    for name in schema.get("properties", {}).keys() & set(IDS):
-        if not types(schema["properties"][name], root) <= {"string", "null"}:
+    for name, part in schema.get("properties", {}).items():
+        if names_item(name) and not types(part, root) <= {"string", "null"}:
             raise DataError(f"{name} must be a string: ids are the catalogue's own")

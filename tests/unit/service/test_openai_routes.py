@@ -496,19 +496,15 @@ class TestJson:
         assert message.refusal is None
 
     def test_the_engine_chooses_what_is_open(self, url: str, model: _Model) -> None:
-        def says(sampling: Sampling) -> str:
-            parts = json.loads(str(sampling.schema))["properties"]
-            wines = [
-                {name: _any(part) for name, part in wine["properties"].items()} | {"occasion": "dinner"}
-                for wine in parts["wines"]["prefixItems"]
-            ]
-            return json.dumps({"reply": _any(parts["reply"]), "wines": wines})
-
-        model.says = says
-        answer = _chat(url, messages=_said("a Syrah"), response_format=_response_format(), temperature=0.2)
-        wines = json.loads(answer.json()["choices"][0]["message"]["content"])["wines"]
-        assert {wine["occasion"] for wine in wines} == {"dinner"}
-        assert (model.asked[0].grammar, model.asked[0].temperature) == (None, 0.2)
+        asked: dict[str, Any] = {"messages": _said("a Syrah"), "response_format": _response_format()}
+        model.says = ""
+        usual = _chat(url, **asked).json()["choices"][0]["message"]["content"]
+        model.says = usual.replace("lunch", "dinner")
+        chosen = _chat(url, **asked, temperature=0.2).json()["choices"][0]["message"]["content"]
+        assert {wine.occasion for wine in _Wines.model_validate_json(usual).wines} == {"lunch"}
+        assert {wine.occasion for wine in _Wines.model_validate_json(chosen).wines} == {"dinner"}
+        assert "dinner" in str(model.asked[1].grammar)
+        assert model.asked[1].temperature == 0.2
 
     @pytest.mark.parametrize("said", ["", "{", '{"reply":"Try w99","wines":[]}', "NaN", "[" * 10_000])
     def test_an_engine_that_keeps_to_no_schema_changes_nothing(self, url: str, model: _Model, said: str) -> None:
@@ -623,10 +619,6 @@ class TestTools:
         assert '"refusal":"' in answer.replace('": "', '":"')
         assert '"tool_calls":[' not in answer
         assert '"finish_reason":"tool_calls"' not in answer
-
-
-def _any(schema: dict[str, Any]) -> object:
-    return schema["const"] if "const" in schema else schema["enum"][0]
 
 
 def _response_format() -> dict[str, object]:
