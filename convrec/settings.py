@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         return self.data_dir / "training" / "last.json"
 
     @property
+    def jobs_dir(self) -> Path:
+        """What a server's trainings were, and how far they came."""
+        return self.data_dir / "jobs"
+
+    @property
     def blend_file(self) -> Path:
         """The fitted blend."""
         return self.data_dir / "blend.json"

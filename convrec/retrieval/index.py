@@ -6,7 +6,7 @@
                              words.npz    the items' words (lexical.py)
                              expectation.npz  what people are expected to think of them (expectation.py)
                              signals/     what behaviour says (signal_files.py)
-                             meta.json    what it was built from; item_ids.json, probe.npy
+                             meta.json    what it was built from; item_ids.json, digests.npy, probe.npy
                              checksums.json  of the others
 
 A generation is complete and on disk before CURRENT names it, and never changes afterwards; whatever CURRENT does
@@ -20,13 +20,14 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
 from convrec.durable import fsync, replace_text
@@ -86,11 +87,13 @@ class Index:
     Attributes:
         meta: What it was built from.
         item_ids: N; a position is the row of the arrays.
+        digests_N: Of the items as they were, see Catalogue.digests.
         signals: What behaviour says; the right factors are the vectors of `behaviour`.
         lexical: The items' words.
         expectation: What people are expected to think of the items.
         store: The vectors.
         text_N_D: Those of `text`, read once: Chroma takes 20 ms to give those of 1,000 candidates.
+        newer_texts: Description -> vector_D of items that are newer than it, kept for texts.py.
     """
 
     def __init__(self, index_dir: Path, lock: IndexLock, embedder: Embedder) -> None:
@@ -103,12 +106,14 @@ class Index:
             self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
             self.lexical: Lexical = load_lexical(self._folder)
             self.expectation: Expectation = load_expectation(self._folder)
+            self.digests_N: NDArray[np.uint64] = np.load(self._folder / "digests.npy")
             probe_D: Floats = np.load(self._folder / "probe.npy")
         except (OSError, KeyError, ValueError) as error:  # whole, as its checksums say
             raise IndexUnavailableError("the index is of an earlier version; run: convrec index") from error
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
             raise IndexUnavailableError("the index was built with another embedder; run: convrec index")
+        self.newer_texts: Mapping[str, Floats] = {}
         self.store = ChromaStore(self._folder / "chroma")
         try:
             self.text_N_D = self._read_texts()
@@ -272,6 +277,7 @@ def _build(
     save_signals(signals, folder / "signals")
     fit_lexical(catalogue.values()).save(folder)
     fit_expectation(histories, row, len(ids)).save(folder)
+    np.save(folder / "digests.npy", np.array(catalogue.digests, np.uint64))
     np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
     (folder / "item_ids.json").write_text(json.dumps(ids))
     meta = IndexMeta(

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from convrec.errors import (
+    BusyError,
     ConvRecError,
     DataError,
     EngineTimeoutError,
@@ -96,6 +97,7 @@ _ANSWERS: dict[type[BaseException], _Answer] = {
     NotFoundError: _Answer(404, "not_found"),
     EventConflictError: _Answer(409, "event_conflict"),
     ForbiddenError: _Answer(403, "not_yours"),
+    BusyError: _Answer(409, "busy"),
     DataError: _Answer(400, "invalid_value"),
     LedgerError: _Answer(503, "ledger_unavailable"),
     IndexUnavailableError: _Answer(503, "index_unavailable"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convrec.errors import IndexUnavailableError
+from convrec.errors import IndexUnavailableError, LedgerError
 from convrec.retrieval.index import Index, build_index, open_index
 from convrec.service.refit import Refit
 from convrec.service.slot import RecommenderSlot
@@ -36,21 +36,26 @@ def _made(folder: Path) -> Path:
 
 
 class World:
-    """A ledger's position, and rebuilding at it."""
+    """A ledger's position, rebuilding at it, and a shelf that serves a new recommender by what was rebuilt."""
 
-    def __init__(self, folder: Path, new: object) -> None:
-        self.folder, self.new, self.position, self.rebuilt = folder, new, 10, 0
-        self.fail = False
+    def __init__(self, folder: Path, slot: RecommenderSlot, new: object) -> None:
+        self.folder, self.slot, self.new, self.position, self.rebuilt = folder, slot, new, 10, 0
+        self.fail = self.refuse = False
 
-    def rebuild(self, earlier: Index) -> tuple[Index, object]:
+    async def take(self, index: Index) -> None:
+        if self.refuse:
+            raise LedgerError("no catalogue")
+        self.slot.fill(self.new)  # type: ignore[arg-type]
+
+    def rebuild(self, earlier: Index) -> Index:
         if self.fail:
             raise IndexUnavailableError("no space left")
         self.rebuilt += 1
         build_index(self.folder, wine_list(), [], HashEmbedder(), ledger_position=self.position, earlier=earlier)
-        return open_index(self.folder, HashEmbedder()), self.new
+        return open_index(self.folder, HashEmbedder())
 
-    def refit(self, slot: RecommenderSlot, index: Index, events: int = 5, grace_s: float = 0.2) -> Refit:
-        return Refit(slot, index, lambda: self.position, self.rebuild, events, grace_s, look_s=0.02)  # type: ignore[arg-type]
+    def refit(self, index: Index, events: int = 5, grace_s: float = 0.2) -> Refit:
+        return Refit(self, index, lambda: self.position, self.rebuild, events, grace_s, look_s=0.02)  # type: ignore[arg-type]
 
 
 async def until(true: object, seconds: float = 20.0) -> None:
@@ -63,9 +68,10 @@ async def test_enough_new_events_switch_to_a_new_index_and_close_the_old(
     folder: Path, recommenders: list[object]
 ) -> None:
     old, new = recommenders
-    slot, world = RecommenderSlot(old), World(folder, new)  # type: ignore[arg-type]
+    slot = RecommenderSlot(old)  # type: ignore[arg-type]
+    world = World(folder, slot, new)
     index = open_index(folder, HashEmbedder())
-    async with world.refit(slot, index):
+    async with world.refit(index):
         world.position = 14
         await asyncio.sleep(0.2)
         assert world.rebuilt == 0
@@ -81,10 +87,11 @@ async def test_enough_new_events_switch_to_a_new_index_and_close_the_old(
 
 async def test_a_refit_that_fails_leaves_what_serves(folder: Path, recommenders: list[object]) -> None:
     old, new = recommenders
-    slot, world = RecommenderSlot(old), World(folder, new)  # type: ignore[arg-type]
+    slot = RecommenderSlot(old)  # type: ignore[arg-type]
+    world = World(folder, slot, new)
     world.fail, world.position = True, 99
     index = open_index(folder, HashEmbedder())
-    async with world.refit(slot, index, grace_s=0.1):
+    async with world.refit(index, grace_s=0.1):
         await asyncio.sleep(0.3)
         assert slot.get() is old
         assert index.store.count("text") == 30
@@ -92,10 +99,26 @@ async def test_a_refit_that_fails_leaves_what_serves(folder: Path, recommenders:
         await until(lambda: slot.get() is new)
 
 
+async def test_an_index_that_cannot_be_served_is_closed_and_the_old_one_serves(
+    folder: Path, recommenders: list[object]
+) -> None:
+    old, new = recommenders
+    slot = RecommenderSlot(old)  # type: ignore[arg-type]
+    world = World(folder, slot, new)
+    world.refuse, world.position = True, 99
+    index = open_index(folder, HashEmbedder())
+    async with world.refit(index, grace_s=0.1):
+        await until(lambda: world.rebuilt)
+        await asyncio.sleep(0.05)
+        assert slot.get() is old
+        assert index.store.count("text") == 30
+    open_index(folder, HashEmbedder()).close()
+
+
 async def test_zero_events_mean_never(folder: Path, recommenders: list[object]) -> None:
-    slot, world = RecommenderSlot(recommenders[0]), World(folder, recommenders[1])  # type: ignore[arg-type]
+    world = World(folder, RecommenderSlot(recommenders[0]), recommenders[1])  # type: ignore[arg-type]
     world.position = 10**6
-    async with world.refit(slot, open_index(folder, HashEmbedder()), events=0):
+    async with world.refit(open_index(folder, HashEmbedder()), events=0):
         await asyncio.sleep(0.2)
     assert world.rebuilt == 0
     open_index(folder, HashEmbedder()).close()
