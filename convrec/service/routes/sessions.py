@@ -180,8 +180,7 @@ async def delete(session_id: SessionPath, user_id: UserQuery, kept: SessionsDep)
 )
 async def drop(session_id: SessionPath, user_id: UserQuery, body: DropBody, kept: SessionsDep) -> StateView:
     """Removes one constraint of the conversation's state, durably; answers with the state that is left."""
-    value = float(body.value) if isinstance(body.value, int) else body.value
-    wish = Constraint(body.facet, body.op, value, "must")
+    wish = Constraint(body.facet, body.op, body.value, "must")
     return _state(await asyncio.to_thread(kept.drop, user_id, session_id, wish))
 
 
