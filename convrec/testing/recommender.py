@@ -46,6 +46,19 @@ WINES = Domain(
 )
 
 
+KNOWN = {
+    "item_id": ("w01", "w05", "w29", "new wine"),
+    "user_id": ("drinker1", "drinker2", "somebody new"),
+    "session_id": ("s1", "s/2"),
+    "facet": ("grape", "price"),
+    "model": ("convrec",),
+    "model_id": ("convrec",),
+    "name": ("wines",),
+    "version": ("1",),
+}
+"""Parameters and fields of requests -> values that mean something to a small server."""
+
+
 def wine_list() -> Catalogue:
     """30 wines, w00 to w29: every grape from every place; the last one's title is markup."""
     pairs = [(grape, place) for place in _PLACES for grape in _GRAPES]
