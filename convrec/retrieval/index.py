@@ -20,7 +20,7 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -204,7 +204,7 @@ def build_index(
         config: How behaviour is modelled; the defaults when None.
         progress: Called with the fraction done, in [0, 1], and what is being done.
         ledger_position: Of the ledger when the events were read, kept in the meta data.
-        earlier: An open index by the same embedder; where it is of the same catalogue its text vectors are taken.
+        earlier: An open index by the same embedder; its vectors of items that are as they were are taken.
 
     Raises:
         DataError: The catalogue is empty.
@@ -256,11 +256,7 @@ def _build(
     earlier: Index | None,
 ) -> IndexMeta:
     ids = catalogue.ids
-    if earlier is not None and earlier.meta.catalogue_fingerprint == catalogue.fingerprint:
-        text_N_D = earlier.text_N_D
-    else:
-        descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
-        text_N_D = _embed(embedder, descriptions, lambda done: progress(0.5 * done, "embedding descriptions"))
+    text_N_D = _embed(catalogue, embedder, earlier, lambda done: progress(0.5 * done, "embedding descriptions"))
     row = {item_id: idx for idx, item_id in enumerate(ids)}
     histories = read_histories(events, catalogue.domain.rating_scale)
     sequences = sequences_of(histories, row)
@@ -309,12 +305,28 @@ def _learn(sequences: Sequences, items: int, config: BehaviourConfig, progress: 
     return fit_fusion(earlier, sequences, before, config, learning, progress)
 
 
-def _embed(embedder: Embedder, texts: Sequence[str], progress: Callable[[float], None]) -> Floats:
-    parts: list[Floats] = [embedder.embed([])]
-    for start in range(0, len(texts), _BATCH):
-        parts.append(embedder.embed(texts[start : start + _BATCH]))
-        progress(min(start + _BATCH, len(texts)) / len(texts))
-    return np.concatenate(parts)
+def _embed(
+    catalogue: Catalogue, embedder: Embedder, earlier: Index | None, progress: Callable[[float], None]
+) -> Floats:
+    """text_N_D; what an earlier index knows of an item that is as it was is not embedded again."""
+    text_N_D = np.empty((len(catalogue), embedder.dimension), np.float32)
+    described = {n: catalogue.describe(catalogue[item_id]) for n, item_id in enumerate(catalogue.ids)}
+    if earlier is not None:
+        built = zip(earlier.item_ids, earlier.digests_N.tolist(), earlier.text_N_D, strict=True)
+        known = {item_id: (digest, vector_D) for item_id, digest, vector_D in built}
+        for n, (item_id, digest) in enumerate(zip(catalogue.ids, catalogue.digests, strict=True)):
+            told, vector_D = known.get(item_id, (None, None))
+            if told != digest:
+                vector_D = earlier.newer_texts.get(described[n])
+            if vector_D is not None:
+                text_N_D[n] = vector_D
+                del described[n]
+    places = list(described)
+    for start in range(0, len(places), _BATCH):
+        batch = places[start : start + _BATCH]
+        text_N_D[batch] = embedder.embed([described[n] for n in batch])
+        progress(min(start + _BATCH, len(places)) / len(places))
+    return text_N_D
 
 
 def _named(index_dir: Path) -> str | None:

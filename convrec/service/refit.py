@@ -26,7 +26,7 @@ class Refit:
         index: Open; belongs to this object from now on.
         position: Of the ledger now.
         rebuild: Given the index that serves, builds and opens a new one; runs in a thread.
-        events: How many new events of the ledger call for a refit; 0 means never.
+        events: How many new events of the ledger, or changes of items, call for a refit; 0 means never.
         grace_s: Seconds that a turn may still use the old index.
         look_s: Seconds between looks at the ledger.
     """
@@ -64,7 +64,7 @@ class Refit:
         while True:
             await asyncio.sleep(self._look_s)
             new = await asyncio.to_thread(self._position) - self._index.meta.ledger_position
-            if new < self._events:
+            if max(new, self._shelf.newer) < self._events:
                 continue
             try:
                 await self._switch()

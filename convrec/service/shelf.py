@@ -48,6 +48,8 @@ class Shelf:
         self._slot, self._store, self._load, self._make, self._index = slot, store, load, make, index
         self._lock = asyncio.Lock()
         self._written = self._served = 0
+        self.newer = 0
+        """Changes of items since the index that serves was taken."""
 
     async def change(self, items: Sequence[Item], gone: Collection[str]) -> tuple[int, int]:
         """Add, change and remove items; durable, and in force for every turn that begins after this returns.
@@ -64,6 +66,7 @@ class Shelf:
         changed, removed = await asyncio.to_thread(self._store.change, items, gone)
         if changed or removed:
             self._written += 1
+            self.newer += changed + removed
             await self._serve(self._written)
         return changed, removed
 
@@ -75,8 +78,11 @@ class Shelf:
     async def take(self, index: Index) -> None:
         """Serve by another index from now on."""
         async with self._lock:
+            newer = self.newer
             await self._fill(index)
             self._index = index
+            # Too few where some changed during the build: these are in the next one all the same.
+            self.newer -= newer
 
     async def _serve(self, change: int) -> None:
         async with self._lock:

@@ -1,16 +1,21 @@
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from convrec.data.catalogue import Catalogue
 from convrec.errors import IndexUnavailableError, LedgerError
+from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import Index, build_index, open_index
 from convrec.service.refit import Refit
 from convrec.service.slot import RecommenderSlot
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender, wine_list
 from convrec.testing.retriever import HashEmbedder
+from convrec.types import Item
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
 
@@ -41,11 +46,13 @@ class World:
     def __init__(self, folder: Path, slot: RecommenderSlot, new: object) -> None:
         self.folder, self.slot, self.new, self.position, self.rebuilt = folder, slot, new, 10, 0
         self.fail = self.refuse = False
+        self.newer = 0
 
     async def take(self, index: Index) -> None:
         if self.refuse:
             raise LedgerError("no catalogue")
         self.slot.fill(self.new)  # type: ignore[arg-type]
+        self.newer = 0
 
     def rebuild(self, earlier: Index) -> Index:
         if self.fail:
@@ -83,6 +90,17 @@ async def test_enough_new_events_switch_to_a_new_index_and_close_the_old(
         await asyncio.sleep(0.2)
         assert world.rebuilt == 1
     open_index(folder, HashEmbedder()).close()
+
+
+async def test_enough_changes_of_items_call_for_a_refit(folder: Path, recommenders: list[object]) -> None:
+    old, new = recommenders
+    slot = RecommenderSlot(old)  # type: ignore[arg-type]
+    world = World(folder, slot, new)
+    async with world.refit(open_index(folder, HashEmbedder()), grace_s=0.1):
+        world.newer = 5
+        await until(lambda: slot.get() is new)
+        await asyncio.sleep(0.2)
+        assert world.rebuilt == 1
 
 
 async def test_a_refit_that_fails_leaves_what_serves(folder: Path, recommenders: list[object]) -> None:
@@ -124,7 +142,7 @@ async def test_zero_events_mean_never(folder: Path, recommenders: list[object]) 
     open_index(folder, HashEmbedder()).close()
 
 
-def test_texts_of_an_unchanged_catalogue_are_not_embedded_again(folder: Path) -> None:
+def test_texts_that_did_not_change_are_not_embedded_again(folder: Path) -> None:
     class Once(HashEmbedder):
         asked = 0
 
@@ -132,8 +150,20 @@ def test_texts_of_an_unchanged_catalogue_are_not_embedded_again(folder: Path) ->
             self.asked += len(texts)
             return super().embed(texts)
 
-    embedder = Once()
+    embedder, wines = Once(), wine_list()
+    changed = replace(wines["w03"], title="Another")
     with open_index(folder, embedder) as earlier:
         embedder.asked = 0
-        build_index(folder, wine_list(), [], embedder, earlier=earlier)
+        build_index(folder, wines, [], embedder, earlier=earlier)
         assert embedder.asked == 1  # the probe
+        build_index(
+            folder, Catalogue([*wines.values(), Item("new", "New")], wines.domain), [], embedder, earlier=earlier
+        )
+        assert embedder.asked == 1 + 2
+        newer = Catalogue([changed, *(wines[i] for i in wines.ids[4:])], wines.domain)
+        HybridRetriever(earlier, newer, embedder)
+        build_index(folder, newer, [], embedder, earlier=earlier)
+        assert embedder.asked == 1 + 2 + 2, "what a retriever has embedded is taken from it"
+    with open_index(folder, embedder) as opened:
+        expected = HashEmbedder().embed([newer.describe(newer[i]) for i in newer.ids])
+        assert np.allclose(opened.text_N_D, expected, atol=1e-6)
