@@ -20,8 +20,9 @@ from convrec.service.api import create_app
 from convrec.service.slot import ServerInfo
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
-from convrec.testing.fuzzing import fuzz, listening
+from convrec.testing.fuzzing import fuzz
 from convrec.testing.recommender import KNOWN, small_server
+from convrec.testing.server import serving
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         small_server(Path(folder), Settings().prompts_dir, FakeEngine()) as slot,
-        listening(create_app(slot, info=ServerInfo("fake", "0", 0.0))) as url,
+        serving(create_app(slot, info=ServerInfo("fake", "0", 0.0))) as url,
     ):
 
         def tell(done: float, what: str) -> None:

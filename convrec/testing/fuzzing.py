@@ -6,19 +6,14 @@ type, every error has OpenAI's shape, and every answer a request id. Needs schem
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
 import requests
 import schemathesis
-import uvicorn
-from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from pydantic import ValidationError
@@ -151,22 +146,3 @@ def _objections(case: Case[Any], response: schemathesis.Response) -> list[str]:
         parts = error.exceptions if isinstance(error, FailureGroup) else (error,)
         said += [f"{type(part).__name__}: {part}" for part in parts]
     return said
-
-
-@contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
-    """An app on a port of the loopback interface, served by a thread; yields its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + _PATIENCE_S
-    while not server.started:
-        if time.monotonic() > deadline or not thread.is_alive():
-            raise RuntimeError("the app did not begin to listen")
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(_PATIENCE_S)

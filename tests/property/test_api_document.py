@@ -14,8 +14,9 @@ from convrec.service.api import create_app
 from convrec.service.problems import ErrorEnvelope
 from convrec.service.slot import ServerInfo
 from convrec.testing.engine import FakeEngine
-from convrec.testing.fuzzing import fuzz, listening
+from convrec.testing.fuzzing import fuzz
 from convrec.testing.recommender import KNOWN, small_server
+from convrec.testing.server import serving
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
 
@@ -30,7 +31,7 @@ def quiet() -> Iterator[None]:
 def test_every_answer_is_one_that_the_document_declares(tmp_path: Path) -> None:
     with (
         small_server(tmp_path, PROMPTS, FakeEngine()) as slot,
-        listening(create_app(slot, info=ServerInfo("fake", "0", 0.0))) as url,
+        serving(create_app(slot, info=ServerInfo("fake", "0", 0.0))) as url,
     ):
         report = fuzz(url, 150, known=KNOWN)
     assert not report.failures, "\n\n".join(report.failures.values())
@@ -59,7 +60,7 @@ def test_what_is_not_declared_is_found() -> None:
     async def mutters() -> object:
         return PlainTextResponse("no", 404)
 
-    with listening(app) as url:
+    with serving(app) as url:
         failures = " ".join(fuzz(url, 12).failures)
     for said in (
         "GET /fails 500: the server failed",
