@@ -20,7 +20,7 @@ from convrec.types import FeedbackEvent, FeedbackType
 
 MAX_EVENTS = 1_000
 
-router = APIRouter(tags=["feedback"])
+router = APIRouter()
 
 
 class FeedbackBody(Body):

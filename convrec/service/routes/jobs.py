@@ -108,7 +108,7 @@ async def job(job_id: JobPath, office: OfficeDep) -> JobView:
         200: {
             "description": "Server-sent events: `progress` with `step`, `fraction` in [0, 1] and `what` (while it "
             "trains, the loss) or a `note`; `end` with the job is the last.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         },
     },
     response_class=StreamingResponse,
