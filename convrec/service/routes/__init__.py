@@ -8,17 +8,15 @@ admin     change catalogue, adapters and trainings; list, export and erase peopl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from fastapi import APIRouter
 
+from convrec.service.keys import Scope
 from convrec.service.routes import adapters, feedback, items, jobs, recommendations, sessions, users
-
-Scope = Literal["chat", "feedback", "admin"]
 
 SCOPES: Mapping[Scope, tuple[APIRouter, ...]] = {
     # users.reading's path takes any rest for an id: it must come after the others of users.
-    "feedback": (feedback.router, users.importing),
-    "admin": (users.ruling, items.writing, adapters.router, jobs.router),
-    "chat": (recommendations.router, sessions.router, items.reading, users.reading),
+    Scope.FEEDBACK: (feedback.router, users.importing),
+    Scope.ADMIN: (users.ruling, items.writing, adapters.router, jobs.router),
+    Scope.CHAT: (recommendations.router, sessions.router, items.reading, users.reading),
 }

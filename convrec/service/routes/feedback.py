@@ -141,7 +141,9 @@ class BatchAnswer(BaseModel):
     "/feedback",
     summary="Say what a person did",
     responses=refusals(
-        not_found="The catalogue has no such item.", event_conflict="Another event has this event_id."
+        not_yours="It names a slate, an event or a session of somebody else.",
+        not_found="The catalogue has no such item.",
+        event_conflict="Another event has this event_id.",
     ),
 )
 async def feedback(body: FeedbackBody, served: ServedDep, recommender: RecommenderDep) -> FeedbackAnswer:

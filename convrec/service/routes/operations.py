@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from convrec.service.keys import Scope
 from convrec.service.problems import Problem
 from convrec.service.schemas import Alive, Readiness
 from convrec.service.slot import ServedDep
@@ -13,7 +14,7 @@ from convrec.service.slot import ServedDep
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/health", summary="Is the process alive?")
+@router.get("/health", tags=[Scope.OPEN], summary="Is the process alive?")
 async def health() -> Alive:
     """Always 200 while the process answers."""
     return Alive()
@@ -21,6 +22,7 @@ async def health() -> Alive:
 
 @router.get(
     "/ready",
+    tags=[Scope.OPEN],
     summary="Can slates be served?",
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "Starting; `detail` says what it is doing."}},
@@ -44,7 +46,7 @@ async def ready(served: ServedDep) -> Response:
     return JSONResponse(answer.model_dump())
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
+@router.get("/metrics", tags=[Scope.ADMIN], summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(served: ServedDep) -> Response:
     """Counters and histograms in Prometheus's text format."""
     return Response(served.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -34,6 +34,7 @@ def refusals(**described: str) -> Responses:
 
 
 _STATUS = {
+    "not_yours": 403,
     "not_found": 404,
     "event_conflict": 409,
     "busy": 409,

@@ -5,6 +5,7 @@ import pytest
 
 from convrec.dialogue.state import replay
 from convrec.service.slot import RecommenderSlot
+from convrec.types import Intent, IntentKind, TurnEvent
 
 
 async def say(client: httpx.AsyncClient, session_id: str, message: str, user_id: str = "sally") -> dict[str, Any]:
@@ -107,9 +108,11 @@ async def test_a_session_is_nobody_elses(client: httpx.AsyncClient, other: str) 
     assert (own["title"], len(own["state"]["constraints"])) == ("a secret Syrah under 30", 2)
 
 
-async def test_two_users_of_one_id_see_their_own_halves(client: httpx.AsyncClient) -> None:
+async def test_two_users_of_one_id_see_their_own_halves(client: httpx.AsyncClient, slot: RecommenderSlot) -> None:
+    """A chat refuses somebody else's session; a ledger that has such turns all the same keeps them apart."""
     await say(client, "shared", "a canary for ann", "ann")
-    await say(client, "shared", "a linnet for bob", "bob")
+    intent = Intent(IntentKind.RECOMMEND, query="a linnet")
+    slot.get().ledger.append(TurnEvent("linnet", "bob", "shared", 1e9, "a linnet for bob", intent))
     for user, own, other in (("ann", "canary", "linnet"), ("bob", "linnet", "canary")):
         text = str(await session(client, "shared", user))
         assert own in text
