@@ -206,7 +206,18 @@ class ReplyEvent:
     latency_s: float
 
 
-Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """A person gave a session a name; the latest counts."""
+
+    event_id: str
+    user_id: str
+    session_id: str
+    timestamp: float
+    title: str
+
+
+Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent | SessionEvent
 
 
 # --- profile -----------------------------------------------------------------------------------------------
@@ -305,7 +316,13 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A message as understood. `query` is what is left for text retrieval; `k` the number asked for, if any."""
+    """A message as understood.
+
+    Args:
+        query: What is left for text retrieval.
+        k: The number asked for, if any.
+        dropped: Wishes of earlier turns that no longer count; a person takes them back without words.
+    """
 
     kind: IntentKind
     query: str = ""
@@ -313,6 +330,7 @@ class Intent:
     mentions: tuple[Mention, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     reset: bool = False
+    dropped: tuple[Constraint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

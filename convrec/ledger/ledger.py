@@ -70,12 +70,16 @@ class Ledger:
 
         Raises: as `append`; then none is stored.
         """
+        return len(self.append_new(events))
+
+    def append_new(self, events: Sequence[Event]) -> frozenset[str]:
+        """As `append_many`, but tells the event_ids that were not there yet."""
         rows: dict[str, dict[str, Any]] = {}
         for row in map(to_row, events):
             if rows.setdefault(row["event_id"], row)["body"] != row["body"]:
                 raise _conflict(row["event_id"])
         if not rows:
-            return 0
+            return frozenset()
         with _trouble("write"), writing(self._database) as connection:
             added = set(connection.scalars(self._insert, list(rows.values())))
             known = sorted(rows.keys() - added)
@@ -84,7 +88,7 @@ class Ledger:
                 for event_id, body in connection.execute(select(EVENTS.c.event_id, EVENTS.c.body).where(chunk)):
                     if body != rows[event_id]["body"]:
                         raise _conflict(event_id)
-        return len(added)
+        return frozenset(added)
 
     def feedback(self, user_id: str | None = None) -> tuple[FeedbackEvent, ...]:
         """Feedback of one user or of all, by timestamp, then in the order of appending."""
@@ -102,6 +106,20 @@ class Ledger:
         query = select(EVENTS.c.user_id).where(EVENTS.c.kind == TURN, EVENTS.c.session_id == session_id)
         with _trouble("read"), self._database.connect() as connection:
             return connection.scalar(query.order_by(EVENTS.c.seq).limit(1))
+
+    def events(
+        self, user_id: str, session_id: str | None = None, kinds: Sequence[str] | None = None
+    ) -> tuple[Event, ...]:
+        """What is stored of a user, in the order of appending: all, or of one session, or of some kinds."""
+        where = [EVENTS.c.user_id == user_id]
+        if session_id is not None:
+            where.append(EVENTS.c.session_id == session_id)
+        if kinds is not None:
+            where.append(EVENTS.c.kind.in_(kinds))
+        query = select(*_COLUMNS).where(*where).order_by(EVENTS.c.seq)
+        with _trouble("read"), self._database.connect() as connection:
+            rows = connection.execute(query).all()
+        return tuple(from_row(*row) for row in rows)
 
     def impressions(
         self, session_id: str | None = None, user_id: str | None = None
@@ -152,6 +170,19 @@ class Ledger:
         with _trouble("write"), writing(self._database) as connection:
             return connection.execute(delete(EVENTS).where(EVENTS.c.user_id == user_id)).rowcount
 
+    def erase_session(self, user_id: str, session_id: str) -> int:
+        """Remove a conversation of a user, durably: turns, slates, replies and names. Feedback stays.
+
+        Returns:
+            How many events there were.
+
+        Raises:
+            LedgerError: The database failed; nothing was removed.
+        """
+        where = (EVENTS.c.user_id == user_id, EVENTS.c.session_id == session_id, EVENTS.c.kind != FEEDBACK)
+        with _trouble("write"), writing(self._database) as connection:
+            return connection.execute(delete(EVENTS).where(*where)).rowcount
+
     def counts(self) -> dict[str, int]:
         """Events per kind; a kind without events is left out."""
         query = select(EVENTS.c.kind, func.count()).group_by(EVENTS.c.kind)
@@ -159,7 +190,7 @@ class Ledger:
             return {kind: int(n) for kind, n in connection.execute(query)}
 
     def position(self) -> int:
-        """The highest seq; 0 for an empty ledger. It grows with every event stored; only `erase` may lower it.
+        """The highest seq; 0 for an empty ledger. It grows with every event stored; only erasing may lower it.
 
         With PostgreSQL a transaction that commits late may add events below it.
         """

@@ -26,10 +26,11 @@ from convrec.types import (
     Polarity,
     ReplyEvent,
     ScoredCandidate,
+    SessionEvent,
     TurnEvent,
 )
 
-FEEDBACK, TURN, IMPRESSION, REPLY = "feedback", "turn", "impression", "reply"
+FEEDBACK, TURN, IMPRESSION, REPLY, SESSION = "feedback", "turn", "impression", "reply", "session"
 
 # Four bytes a character at most, and PostgreSQL's index entries end at 2,704 bytes.
 MAX_ID_LENGTH = 512
@@ -183,6 +184,9 @@ def _encode(event: Event) -> tuple[str, dict[str, Any]]:
                 "text": event.text,
                 "latency_s": float(event.latency_s),
             }
+        case SessionEvent():
+            kind = SESSION
+            body |= {"session_id": event.session_id, "title": event.title}
     return kind, {name: value for name, value in body.items() if value is not None}
 
 
@@ -197,21 +201,26 @@ def _decode(kind: str, body: dict[str, Any]) -> Event:
         return ImpressionEvent(**{**absent, **body, "slate": tuple(body["slate"]), "candidates": candidates})
     if kind == REPLY:
         return ReplyEvent(**body)
+    if kind == SESSION:
+        return SessionEvent(**body)
     raise ValueError(f"unknown kind {kind!r}")
 
 
 def _encode_intent(intent: Intent) -> dict[str, Any]:
-    return {
+    body = {
         "kind": intent.kind.value,
         "query": intent.query,
         "k": intent.k,
         "mentions": [[m.item_id, m.title, m.polarity.value] for m in intent.mentions],
-        "constraints": [
-            [c.facet, c.op, c.value if isinstance(c.value, str) else float(c.value), c.strength]
-            for c in intent.constraints
-        ],
+        "constraints": [_encode_constraint(c) for c in intent.constraints],
         "reset": intent.reset,
     }
+    # Absent where there is none: turns that were stored before it was known have the same body then.
+    return body | ({"dropped": [_encode_constraint(c) for c in intent.dropped]} if intent.dropped else {})
+
+
+def _encode_constraint(c: Constraint) -> list[str | float]:
+    return [c.facet, c.op, c.value if isinstance(c.value, str) else float(c.value), c.strength]
 
 
 def _decode_intent(body: dict[str, Any]) -> Intent:
@@ -222,6 +231,7 @@ def _decode_intent(body: dict[str, Any]) -> Intent:
         mentions=tuple(Mention(item_id, title, Polarity(p)) for item_id, title, p in body["mentions"]),
         constraints=tuple(Constraint(*constraint) for constraint in body["constraints"]),
         reset=body["reset"],
+        dropped=tuple(Constraint(*constraint) for constraint in body.get("dropped", ())),
     )
 
 

@@ -19,6 +19,7 @@ from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
 from convrec.prompting import Prompts, load_domain
 from convrec.ranking.blend import Blend, load_blend, save_blend
+from convrec.ranking.breaker import Breaker
 from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker, RankingVersion
@@ -204,12 +205,18 @@ class Workshop:
             return await self.version(engine, None)
 
     def recommender(
-        self, catalogue: Catalogue, index: Index, engine: Engine, version: RankingVersion
+        self,
+        catalogue: Catalogue,
+        index: Index,
+        engine: Engine,
+        version: RankingVersion,
+        breaker: Breaker | None = None,
     ) -> Recommender:
         """Everything composed.
 
         Args:
             version: What ranks; its adapter is loaded.
+            breaker: Of an earlier recommender with this engine.
         """
         retriever = HybridRetriever(index, catalogue, self.embedder, self.hybrid)
         counts = index.signals.popularity.counts_N.tolist()
@@ -218,6 +225,7 @@ class Workshop:
             version,
             catalogue,
             self.settings.score_timeout_s,
+            breaker,
         )
         return Recommender(
             catalogue=catalogue,

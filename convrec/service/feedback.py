@@ -1,11 +1,16 @@
-"""Owns what is checked of a feedback event before the ledger takes it."""
+"""Owns what is checked of feedback events before the ledger takes them, one by one or many at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convrec.data.catalogue import Catalogue
-from convrec.errors import DataError, ForbiddenError, NotFoundError
+from convrec.errors import ConvRecError, DataError, EventConflictError, ForbiddenError, NotFoundError
 from convrec.ledger.ledger import Ledger
 from convrec.types import FeedbackEvent
+
+Outcome = bool | ConvRecError
+"""True: stored. False: the same event was there already. An error: refused, and why."""
 
 
 def record(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> bool:
@@ -21,13 +26,60 @@ def record(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> bool:
         EventConflictError: Another event has this event_id.
         LedgerError: It could not be stored.
     """
+    _check(event, catalogue, ledger)
+    return ledger.append(event)
+
+
+def record_many(events: Sequence[FeedbackEvent], catalogue: Catalogue, ledger: Ledger) -> list[Outcome]:
+    """Append those of many events that can be; they are durable when this returns.
+
+    Returns:
+        The outcome of each event; those refused are errors as in `record`, all but LedgerError.
+
+    Raises:
+        LedgerError: The database failed; some may be stored, and sending all again is safe.
+    """
+    outcomes: dict[int, Outcome] = {}
+    for place, event in enumerate(events):
+        try:
+            _check(event, catalogue, ledger)
+        except (NotFoundError, ForbiddenError, DataError) as error:
+            outcomes[place] = error
+    sound = [place for place in range(len(events)) if place not in outcomes]
+    outcomes |= zip(sound, append_each(ledger, [events[place] for place in sound]), strict=True)
+    return [outcomes[place] for place in range(len(events))]
+
+
+def append_each(ledger: Ledger, events: Sequence[FeedbackEvent]) -> list[Outcome]:
+    """Append events, halving them around those that are refused until each of these stands alone.
+
+    Returns:
+        The outcome of each event.
+
+    Raises:
+        LedgerError: The database failed.
+    """
+    try:
+        new = set(ledger.append_new(events))
+    except (DataError, EventConflictError) as error:
+        if len(events) == 1:
+            return [error]
+        middle = len(events) // 2
+        return append_each(ledger, events[:middle]) + append_each(ledger, events[middle:])
+    outcomes: list[Outcome] = []
+    for event in events:
+        outcomes.append(event.event_id in new)
+        new.discard(event.event_id)  # the same event once more was there already
+    return outcomes
+
+
+def _check(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> None:
     if event.item_id is not None and event.item_id not in catalogue:
         raise NotFoundError(f"no item {event.item_id!r} in the catalogue; ingest it first")
     low, high = catalogue.domain.rating_scale
     if event.rating is not None and not low <= event.rating <= high:
         raise DataError(f"rating {event.rating:g} is off the scale; give one from {low:g} to {high:g}")
     require_own(event, ledger)
-    return ledger.append(event)
 
 
 def require_own(event: FeedbackEvent, ledger: Ledger) -> None:

@@ -15,9 +15,10 @@ from typing import TypeVar
 from convrec.data.catalogue import CatalogueStore, read_items
 from convrec.data.interactions import Interaction, read_interactions
 from convrec.data.tables import RowError, count_lines
-from convrec.errors import DataError, EventConflictError
+from convrec.errors import ConvRecError, DataError
 from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
+from convrec.service.feedback import append_each
 from convrec.types import Domain
 
 _BATCH = 5_000
@@ -121,16 +122,13 @@ def _batches(rows: Iterator[_RowT | RowError], rejects: _Rejects) -> Iterator[li
 
 
 def _append(ledger: Ledger, batch: Sequence[Interaction], rejects: _Rejects, file: str) -> int:
-    """Append a batch, halving it around conflicts until each stands alone and is rejected; the number new."""
-    try:
-        return ledger.append_many([interaction.event for interaction in batch])
-    except EventConflictError:
-        if len(batch) == 1:
-            reason = f"event_id {batch[0].event.event_id!r} is already that of another event"
-            rejects.add(RowError(batch[0].line, reason, file))
-            return 0
-    middle = len(batch) // 2
-    return sum(_append(ledger, half, rejects, file) for half in (batch[:middle], batch[middle:]))
+    """Append a batch but for those rows that conflict, which are rejected; the number new."""
+    outcomes = append_each(ledger, [interaction.event for interaction in batch])
+    for interaction, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, ConvRecError):
+            reason = f"event_id {interaction.event.event_id!r} is already that of another event"
+            rejects.add(RowError(interaction.line, reason, file))
+    return outcomes.count(True)
 
 
 def _fraction(line: int, lines: int) -> float:

@@ -93,7 +93,7 @@ chat = APIRouter(prefix="/v1", tags=["OpenAI"])
     responses={
         200: {
             "description": "The reply and its slate, whole or as server-sent events that end with `[DONE]`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         }
     },
 )

@@ -21,11 +21,13 @@ from convrec.errors import ForbiddenError
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
+from convrec.ranking.breaker import Breaker
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
 from convrec.service.feedback import record
 from convrec.types import (
     Belief,
+    Candidate,
     Constraint,
     FeedbackEvent,
     FeedbackType,
@@ -117,6 +119,8 @@ class RecommendRequest:
         query: Words, understood like a message; "" asks from the profile alone.
         constraints: Wishes on facets beside those of the words.
         exclude: item_ids that must not come.
+        candidates: Rank just these items of the catalogue, known to the person or not; None retrieves.
+        explain: Whether evidence is looked for.
     """
 
     user_id: str
@@ -124,6 +128,8 @@ class RecommendRequest:
     query: str = ""
     constraints: tuple[Constraint, ...] = ()
     exclude: frozenset[str] = field(default_factory=frozenset)
+    candidates: frozenset[str] | None = None
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +225,8 @@ class Recommender:
         """A slate without a conversation; its impression is in the ledger when this returns."""
         started = time.monotonic()
         intent, state, profile, slate = await self._unshown(request)
-        slate = self._explained(slate, state, profile)
+        if request.explain:
+            slate = self._explained(slate, state, profile)
         return await self._show(request.user_id, None, None, intent, state, slate, started)
 
     async def rank(self, request: RecommendRequest) -> Slate:
@@ -231,6 +238,11 @@ class Recommender:
     def version(self) -> RankingVersion:
         """What ranks new slates."""
         return self._ranker.version
+
+    @property
+    def breaker(self) -> Breaker:
+        """What knows whether the engine is well."""
+        return self._ranker.breaker
 
     def switch(self, version: RankingVersion) -> None:
         """Rank new slates by another version; those being made are finished by the one they began with."""
@@ -294,7 +306,19 @@ class Recommender:
         query = retrieval_query(state, profile, self._clock())
         query = replace(query, exclude=query.exclude | request.exclude)
         k = request.k or state.k or self._k
-        return intent, state, profile, await self._ranked(profile, state, request.query, query, k)
+        if request.candidates is None:
+            return intent, state, profile, await self._ranked(profile, state, request.query, query, k)
+        candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
+        context = RankingContext(profile, state, request.query)
+        k = request.k or state.k or len(candidates)
+        return intent, state, profile, await self._ranker.rank(context, candidates, k)
+
+    def _among(self, item_ids: frozenset[str], query: RetrievalQuery) -> list[Candidate]:
+        """Those of the items that every required wish allows, as candidates."""
+        musts = [wish for wish in query.constraints if wish.strength == "must"]
+        allowed = [i for i in item_ids if all(self.catalogue.satisfies(i, must) for must in musts)]
+        # The best first, so that equally good ones do not come in the order that the client happened to send.
+        return sorted(self._retriever.assess(query, allowed), key=lambda c: (-c.score, c.item_id))
 
     async def _slate(
         self,

@@ -124,7 +124,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"])
     responses={
         200: {
             "description": "The reply and its slate, whole or as server-sent events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         }
     },
 )

@@ -1,15 +1,9 @@
-"""Owns when a running server trains: every so many new events, or so many hours, in a process of its own.
-
-The process is `convrec retrain`: it shares nothing with the server but the folders, and the server follows the
-registry when it is done (swap.py).
-"""
+"""Owns when a running server trains by itself: every so many new events, or so many hours. A training is a job."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +12,8 @@ from pathlib import Path
 import structlog
 
 from convrec.durable import replace_text
-from convrec.errors import ConvRecError
+from convrec.errors import BusyError, ConvRecError
+from convrec.service.jobs import Jobs, TrainingRequest
 
 _LOOK_S = 10.0
 
@@ -54,8 +49,7 @@ class Schedule:
     """Starts trainings; none where both `events` and `hours` are 0.
 
     Args:
-        command: What a training is.
-        log: Where it writes.
+        jobs: Run the trainings.
         note: See LastRun.
         position: Of the ledger now.
         events: New events that call for a training; 0 never.
@@ -65,15 +59,14 @@ class Schedule:
 
     def __init__(
         self,
-        command: tuple[str, ...],
-        log: Path,
+        jobs: Jobs,
         note: Path,
         position: Callable[[], int],
         events: int,
         hours: float,
         look_s: float = _LOOK_S,
     ) -> None:
-        self._command, self._log_file, self._note, self._position = command, log, note, position
+        self._jobs, self._note, self._position = jobs, note, position
         self._events, self._hours, self._look_s = events, hours, look_s
         self._log = structlog.get_logger("convrec.schedule")
         self._task: asyncio.Task[None] | None = None
@@ -116,20 +109,8 @@ class Schedule:
                 await self._train()
 
     async def _train(self) -> None:
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_file.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
-        self._log.info("training", pid=process.pid, log=str(self._log_file))
         try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            process.terminate()
-            await process.wait()
-            raise
-        self._log.info("training ended", code=code)
-
-
-def retrain_command(data_dir: Path) -> tuple[str, ...]:
-    """`convrec retrain` by this interpreter, with less right to the processor than the server."""
-    nice = ("nice", "-n", "10") if shutil.which("nice") else ()
-    return (*nice, sys.executable, "-m", "convrec.cli", "retrain", "--data-dir", str(data_dir))
+            job = await self._jobs.start(TrainingRequest(), by="schedule")
+        except BusyError:  # an operator's; it counts what is new as well
+            return
+        await self._jobs.finished(job.job_id)

@@ -33,11 +33,13 @@ from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.gate import Access
 from convrec.service.http11 import http_config
+from convrec.service.jobs import Jobs, retrain_command
 from convrec.service.logs import log_to
 from convrec.service.recommender import Recommender
 from convrec.service.refit import Refit
-from convrec.service.schedule import Schedule, retrain_command
-from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.service.schedule import Schedule
+from convrec.service.shelf import Shelf
+from convrec.service.slot import Office, RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
 from convrec.service.swap import Swap
 from convrec.service.versions import Versions
@@ -136,20 +138,23 @@ async def _work(
     )
     slot.fill(workshop.recommender(catalogue, index, engine, version))
     opened.pop_all()
-    await stack.enter_async_context(_refit(workshop, slot, index, engine, url))
+    shelf = _shelf(workshop, slot, index, engine)
+    await stack.enter_async_context(_refit(workshop, shelf, index, url))
     await stack.enter_async_context(
         Swap(workshop.registry, versions.hold, versions.release, slot, grace_s=_grace_s(workshop))
     )
+    command = partial(retrain_command, settings.data_dir)
+    jobs = await stack.enter_async_context(Jobs(settings.jobs_dir, command, settings.logs_dir / "retrain.log"))
     await stack.enter_async_context(
         Schedule(
-            retrain_command(settings.data_dir),
-            settings.logs_dir / "retrain.log",
+            jobs,
             settings.last_run_file,
             workshop.ledger.position,
             settings.retrain_events,
             settings.retrain_hours,
         )
     )
+    slot.open(Office(shelf, workshop.registry, jobs))
     steps.note(f"API  {url}")
     if ui:
         # The page asks nobody who they are, and speaks for everybody that its key speaks for.
@@ -159,18 +164,25 @@ async def _work(
         steps.note(f"Chat {page}" + ("" if host == settings.host else " (this machine only: it has no log-in)"))
 
 
-def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine, url: str) -> Refit:
+def _shelf(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine) -> Shelf:
+    """Serves what operators change of the catalogue."""
+
+    def make(opened: Index, catalogue: Catalogue, before: Recommender) -> Recommender:
+        return workshop.recommender(catalogue, opened, engine, before.version, before.breaker)
+
+    return Shelf(slot, workshop.store, workshop.catalogue, make, index)
+
+
+def _refit(workshop: Workshop, shelf: Shelf, index: Index, url: str) -> Refit:
     """Keeps what is served up with catalogue and ledger."""
     settings = workshop.settings
 
-    def rebuild(earlier: Index) -> tuple[Index, Recommender]:
-        catalogue = workshop.catalogue()
-        workshop.index(catalogue, earlier=earlier)
-        opened = open_index(settings.index_dir, workshop.embedder, url)
-        return opened, workshop.recommender(catalogue, opened, engine, slot.get().version)
+    def rebuild(earlier: Index) -> Index:
+        workshop.index(workshop.catalogue(), earlier=earlier)
+        return open_index(settings.index_dir, workshop.embedder, url)
 
     return Refit(
-        slot,
+        shelf,
         index,
         workshop.ledger.position,
         rebuild,

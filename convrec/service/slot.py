@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -12,6 +12,26 @@ from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem
 from convrec.service.recommender import Recommender
 from convrec.service.versions import Versions
+
+if TYPE_CHECKING:
+    from convrec.service.jobs import Jobs
+    from convrec.service.shelf import Shelf
+    from convrec.training.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What operators change over HTTP.
+
+    Args:
+        shelf: The catalogue.
+        registry: The adapters.
+        jobs: The trainings.
+    """
+
+    shelf: Shelf
+    registry: Registry
+    jobs: Jobs
 
 
 class RecommenderSlot:
@@ -32,6 +52,7 @@ class RecommenderSlot:
         embedder: Embedder | None = None,
     ) -> None:
         self._recommender = recommender
+        self._office: Office | None = None
         self.detail = detail
         self.versions = versions
         self.embedder = embedder
@@ -39,6 +60,10 @@ class RecommenderSlot:
     def fill(self, recommender: Recommender) -> None:
         """Begin to serve."""
         self._recommender = recommender
+
+    def open(self, office: Office) -> None:
+        """Let operators in."""
+        self._office = office
 
     def get(self) -> Recommender:
         """The recommender.
@@ -49,6 +74,17 @@ class RecommenderSlot:
         if self._recommender is None:
             raise self.not_yet()
         return self._recommender
+
+    @property
+    def office(self) -> Office:
+        """What operators change.
+
+        Raises:
+            Problem: 503, it is not open yet.
+        """
+        if self._office is None:
+            raise self.not_yet()
+        return self._office
 
     def not_yet(self) -> Problem:
         """503: what is asked for is not there yet."""
@@ -94,3 +130,10 @@ async def _recommender(served: ServedDep) -> Recommender:
 
 
 RecommenderDep = Annotated[Recommender, Depends(_recommender)]
+
+
+async def _office(served: ServedDep) -> Office:
+    return served.slot.office
+
+
+OfficeDep = Annotated[Office, Depends(_office)]

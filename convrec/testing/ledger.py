@@ -22,6 +22,7 @@ from convrec.types import (
     Polarity,
     ReplyEvent,
     ScoredCandidate,
+    SessionEvent,
     TurnEvent,
 )
 
@@ -42,6 +43,7 @@ TURN = TurnEvent(
         mentions=(Mention("i1", "Alpha", Polarity.LIKED), Mention("i2", "Βήτα", Polarity.NEUTRAL)),
         constraints=(Constraint("length", "<=", 120.5, "must"), Constraint("genre", "exclude", "noir", "avoid")),
         reset=True,
+        dropped=(Constraint("length", ">", 90.0, "prefer"),),
     ),
 )
 IMPRESSION = ImpressionEvent(
@@ -59,7 +61,8 @@ IMPRESSION = ImpressionEvent(
     latency_s=0.125,
 )
 REPLY = ReplyEvent("reply-1", "ann", "s1", "turn-1", 9.5, "Two for you.", 1.5)
-EVENTS: tuple[Event, ...] = (LIKE, RATING, COMMENT, RETRACTION, TURN, IMPRESSION, REPLY)
+NAME = SessionEvent("name-1", "ann", "s1", 12.0, "Friday “night”")
+EVENTS: tuple[Event, ...] = (LIKE, RATING, COMMENT, RETRACTION, TURN, IMPRESSION, REPLY, NAME)
 
 
 class LedgerConformance:
@@ -69,7 +72,7 @@ class LedgerConformance:
         """Reading gives equal events."""
         assert [ledger.append(event) for event in EVENTS] == [True] * len(EVENTS)
         assert tuple(ledger.get(event.event_id) for event in EVENTS) == EVENTS
-        assert ledger.counts() == {"feedback": 4, "turn": 1, "impression": 1, "reply": 1}
+        assert ledger.counts() == {"feedback": 4, "turn": 1, "impression": 1, "reply": 1, "session": 1}
 
     def test_an_empty_ledger_is_empty(self, ledger: Ledger) -> None:
         """Nothing is there, and asking for it is no error."""
@@ -157,6 +160,29 @@ class LedgerConformance:
         ledger.append_many([replace(COMMENT, event_id=f"more-{n}", user_id=f"user {n}") for n in range(100)])
         assert len(ledger.users()) == 100
         assert len(ledger.users(limit=None)) == 103
+
+    def test_a_users_events_come_in_the_order_of_appending(self, ledger: Ledger) -> None:
+        """All, those of one session, those of some kinds; never another user's."""
+        ledger.append_many(EVENTS)
+        own = tuple(event for event in EVENTS if event.user_id == "ann")
+        assert ledger.events("ann") == own
+        assert ledger.events("ann", "s1") == (LIKE, TURN, IMPRESSION, REPLY, NAME)
+        assert ledger.events("ann", kinds=("turn", "session")) == (TURN, NAME)
+        assert ledger.events("bob", "s1") == ()
+
+    def test_new_events_are_told_from_known_ones(self, ledger: Ledger) -> None:
+        """By event_id, also where one comes twice."""
+        ledger.append(LIKE)
+        assert ledger.append_new([LIKE, RATING, RATING]) == {RATING.event_id}
+
+    def test_erasing_a_session_leaves_its_feedback(self, ledger: Ledger) -> None:
+        """And whatever others said under the same id."""
+        others = replace(TURN, event_id="turn-b", user_id="bob")
+        ledger.append_many([*EVENTS, others])
+        assert ledger.erase_session("ann", "s1") == 4
+        assert ledger.events("ann", "s1") == (LIKE,)
+        assert ledger.turns("s1") == (others,)
+        assert ledger.erase_session("ann", "s1") == 0
 
     def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
         """Whatever kind of event it is."""

@@ -91,7 +91,7 @@ class Registry:
         folder = self.root / name / number
         if not (_NAME.fullmatch(name) and number.isdigit() and folder.is_dir()):
             known = ", ".join(version.label for version in self.versions()) or "none"
-            raise NotFoundError(f"there is no adapter {label!r} in {self.root}; there are: {known}")
+            raise NotFoundError(f"there is no adapter {label!r}; there are: {known}")
         return AdapterVersion(folder, read_manifest(folder))
 
     @property
@@ -105,8 +105,18 @@ class Registry:
         Raises:
             NotFoundError, DataError: What is active is not there, or damaged.
         """
+        label = self.active_label
+        return self.get(label) if label else None
+
+    @property
+    def active_label(self) -> str | None:
+        """The label of what was promoted last, whether or not it is still whole; None where the base model serves.
+
+        Raises:
+            DataError: The pointer is damaged.
+        """
         labels = self._active()
-        return self.get(labels[-1]) if labels and labels[-1] else None
+        return labels[-1] if labels else None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[tuple[Path, int]]:

@@ -24,6 +24,7 @@ from convrec.types import (
     Polarity,
     ReplyEvent,
     ScoredCandidate,
+    SessionEvent,
     TurnEvent,
 )
 
@@ -39,23 +40,25 @@ def _maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
     return st.none() | strategy
 
 
+CONSTRAINTS = st.lists(
+    st.builds(
+        Constraint,
+        ANY_TEXT,
+        st.sampled_from(["include", "exclude", ">=", "<=", ">", "<"]),
+        ANY_TEXT | FINITE,
+        st.sampled_from(["must", "prefer", "avoid"]),
+    ),
+    max_size=3,
+).map(tuple)
 INTENTS = st.builds(
     Intent,
     kind=st.sampled_from(IntentKind),
     query=ANY_TEXT,
     k=_maybe(st.integers(1, 20)),
     mentions=st.lists(st.builds(Mention, ANY_TEXT, ANY_TEXT, st.sampled_from(Polarity)), max_size=3).map(tuple),
-    constraints=st.lists(
-        st.builds(
-            Constraint,
-            ANY_TEXT,
-            st.sampled_from(["include", "exclude", ">=", "<=", ">", "<"]),
-            ANY_TEXT | FINITE,
-            st.sampled_from(["must", "prefer", "avoid"]),
-        ),
-        max_size=3,
-    ).map(tuple),
+    constraints=CONSTRAINTS,
     reset=st.booleans(),
+    dropped=CONSTRAINTS,
 )
 CANDIDATES = st.builds(ScoredCandidate, ANY_TEXT, FINITE, _maybe(FINITE), FINITE)
 
@@ -95,7 +98,8 @@ IMPRESSIONS = st.builds(
     latency_s=FINITE,
 )
 REPLIES = st.builds(ReplyEvent, ANY_ID, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT, FINITE)
-KINDS = (feedback(), TURNS, IMPRESSIONS, REPLIES)
+NAMES = st.builds(SessionEvent, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT)
+KINDS = (feedback(), TURNS, IMPRESSIONS, REPLIES, NAMES)
 EVENTS = st.one_of(KINDS)
 
 

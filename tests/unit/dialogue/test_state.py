@@ -118,3 +118,14 @@ def test_the_retrieval_query_joins_conversation_and_profile() -> None:
     assert query.constraints == (genre("Drama"),)
     assert query.seeds == {"a": 1.0, "b": -1.0, "d": 0.5}
     assert query.exclude == {"a", "b", "c", "d", "h", "x"}
+
+
+def test_what_is_dropped_is_gone_whatever_its_strength_became() -> None:
+    said = [refine(genre("Comedy")), refine(genre("Western")), refine(year(">=", 1990.0), year("<", 2000.0))]
+    dropped = Intent(IntentKind.REFINE, dropped=(genre("comedy"), year("<", 2000.0)))
+    state = replay([*said, dropped])
+    assert state.constraints == (genre("Western"), year(">=", 1990.0))
+    assert replay([*said, dropped, refine(genre("Comedy"))]).constraints[-1] == genre("Comedy")
+    assert replay([*said, Intent(IntentKind.REFINE, dropped=(genre("Drama"),))]).constraints == (
+        replay(said).constraints
+    )

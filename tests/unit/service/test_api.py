@@ -117,6 +117,9 @@ class TestOperations:
                 assert operation["description"], path
                 assert "422" not in operation["responses"], path
                 assert "4XX" in operation["responses"], path
+                if path.startswith("/v1/") and "OpenAI" not in operation["tags"]:
+                    assert {"400", "503"} <= operation["responses"].keys(), path
+                    assert len({"chat", "feedback", "admin"} & set(operation["tags"])) == 1, path
         for name in ("ChatCompletionBody", "RecommendationBody", "FeedbackBody", "FeedbackAnswer", "Readiness"):
             assert document["components"]["schemas"][name]["examples"]
 
