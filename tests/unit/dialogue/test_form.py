@@ -262,7 +262,7 @@ _schema = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(parts=st.dictionaries(_names, _schema, max_size=4), sayable=st.sampled_from([SAYABLE, NOTHING]))
 def test_whatever_is_filled_matches_and_names_the_slate_only(parts: dict[str, Any], sayable: Sayable) -> None:
     schema = _object(**parts)
