@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from convrec.errors import ConvRecError
 from convrec.service.feedback import Outcome, record_many
 from convrec.service.problems import ErrorBody, Problem, problem_of
-from convrec.service.routes.refusals import refusals
+from convrec.service.routes.refusals import TOO_LARGE, refusals
 from convrec.service.schemas import Body, Finite, Id, Text
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.types import FeedbackEvent, FeedbackType
@@ -161,7 +161,11 @@ async def feedback(body: FeedbackBody, served: ServedDep, recommender: Recommend
     return FeedbackAnswer(event_id=event.event_id, stored=stored)
 
 
-@router.post("/feedback/batch", summary="Say what people did, many events at once", responses=refusals())
+@router.post(
+    "/feedback/batch",
+    summary="Say what people did, many events at once",
+    responses=refusals(request_too_large=TOO_LARGE),
+)
 async def feedback_batch(body: FeedbackBatch, served: ServedDep, recommender: RecommenderDep) -> BatchAnswer:
     """Store up to 1,000 events; all that are not refused are durable when this answers.
 

@@ -13,7 +13,7 @@ from convrec.data.catalogue import Catalogue, item_of
 from convrec.data.tables import Row
 from convrec.errors import DataError, NotFoundError
 from convrec.service.problems import Problem
-from convrec.service.routes.refusals import refusals
+from convrec.service.routes.refusals import TOO_LARGE, refusals
 from convrec.service.schemas import Body, Id
 from convrec.service.slot import OfficeDep, RecommenderDep
 from convrec.service.views import DomainView, ItemView, domain_view, item_view
@@ -172,7 +172,7 @@ async def delete_item(item_id: ItemPath, recommender: RecommenderDep, office: Of
 @writing.post(
     "/items/bulk",
     summary="Change many items at once",
-    responses=refusals(last_item="No item would be left; nothing was changed."),
+    responses=refusals(last_item="No item would be left; nothing was changed.", request_too_large=TOO_LARGE),
 )
 async def bulk(body: BulkBody, office: OfficeDep) -> BulkChange:
     """Up to 1,000 items to have and 1,000 to have no more: all of it or nothing, then in force together.

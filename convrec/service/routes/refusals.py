@@ -14,6 +14,7 @@ EVERYWHERE: Responses = {
 }
 """Beside what a route declares itself."""
 
+TOO_LARGE = "The body is larger than 1 MiB; send it in parts."
 _STARTING = "The server is starting, or a part of it is down or busy; ask again after `retry-after` seconds."
 
 

@@ -17,7 +17,7 @@ from convrec.ledger.ledger import Ledger
 from convrec.ledger.schema import to_row
 from convrec.service.feedback import append_each
 from convrec.service.problems import Problem
-from convrec.service.routes.refusals import refusals
+from convrec.service.routes.refusals import TOO_LARGE, refusals
 from convrec.service.schemas import Body, Id
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.views import ProfileView, UsersView, profile_view, users_view
@@ -133,7 +133,11 @@ async def users(
     return users_view(await asyncio.to_thread(recommender.ledger.users, limit))
 
 
-@importing.post("/users/{user_id:path}/history", summary="Bring a person's history in", responses=refusals())
+@importing.post(
+    "/users/{user_id:path}/history",
+    summary="Bring a person's history in",
+    responses=refusals(request_too_large=TOO_LARGE),
+)
 async def history(
     user_id: UserPath, body: HistoryBody, served: ServedDep, recommender: RecommenderDep
 ) -> HistoryAnswer:
