@@ -2,7 +2,8 @@
 
 SQLite runs with WAL and synchronous=FULL: a commit that returned survives kill -9 and power loss
 (https://www.sqlite.org/pragma.html#pragma_synchronous). Readers do not wait for writers; writers wait up to 30
-seconds for each other, of whatever thread or process. Other databases keep their own defaults.
+seconds for each other, of whatever thread or process. PostgreSQL keeps its own settings, whose defaults (fsync and
+synchronous_commit on) promise the same.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from convrec.errors import LedgerError
+
+_INSTALL = "for PostgreSQL: pip install 'convrec[postgres]'"
 
 
 def open_database(url: str) -> Engine:
@@ -26,7 +29,7 @@ def open_database(url: str) -> Engine:
         LedgerError: The URL is malformed or the database cannot be opened.
     """
     try:
-        parsed = make_url(url)
+        parsed = _with_driver(make_url(url))
     except ArgumentError as error:
         raise LedgerError("the database's URL is malformed; check CONVREC_DATABASE_URL") from error
     try:
@@ -39,6 +42,8 @@ def open_database(url: str) -> Engine:
             engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         with engine.connect():
             return engine
+    except ModuleNotFoundError as error:
+        raise LedgerError(f"a database of {parsed.drivername} needs a driver ({error}); {_INSTALL}") from error
     except (SQLAlchemyError, ImportError, OSError) as error:
         shown = parsed.render_as_string(hide_password=True)
         raise LedgerError(f"cannot open the database {shown}: {error}; check CONVREC_DATABASE_URL") from error
@@ -56,8 +61,25 @@ def writing(database: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def reading(database: Engine) -> Iterator[Connection]:
+    """A read transaction: all that is read in it is of one moment, whatever is written meanwhile."""
+    with database.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # The driver begins transactions for writes alone.
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+def _with_driver(url: URL) -> URL:
+    """psycopg 3 for a PostgreSQL URL that names no driver; "postgres" is what others call it."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgres", "postgresql") else url
+
+
 def _durable(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.dml import ReturningInsert
 
 from convrec.database import writing
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
+from convrec.ledger.migrations import migrate
 from convrec.ledger.schema import EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
 from convrec.types import Event, FeedbackEvent, ImpressionEvent, TurnEvent
 
@@ -29,20 +29,18 @@ class Ledger:
     Events are the same when everything but their timestamps is equal, and then the first one stays.
 
     Args:
-        database: An engine of convrec.database; SQLite or PostgreSQL. The table is made where it is missing.
+        database: An engine of convrec.database; SQLite or PostgreSQL. Its tables are made where they are missing,
+            and brought up to date where they are of an earlier convrec.
 
     Raises:
-        LedgerError: The database is of another kind or cannot be used.
+        LedgerError: The database is of another kind, of a newer convrec, or cannot be used.
     """
 
     def __init__(self, database: Engine) -> None:
         self._insert = _insert_new(database.dialect.name)
         self._database = database
-        with _trouble("open"), database.begin() as connection:
-            # Not create_all: it skips the indexes of a table whose creation was cut short.
-            connection.execute(CreateTable(EVENTS, if_not_exists=True))
-            for index in sorted(EVENTS.indexes, key=lambda index: str(index.name)):
-                connection.execute(CreateIndex(index, if_not_exists=True))
+        with _trouble("open"):
+            migrate(database)
 
     def append(self, event: Event) -> bool:
         """Store one event durably.
@@ -85,8 +83,8 @@ class Ledger:
             known = sorted(rows.keys() - added)
             for start in range(0, len(known), _LOOKUP):
                 chunk = EVENTS.c.event_id.in_(known[start : start + _LOOKUP])
-                for event_id, body in connection.execute(select(EVENTS.c.event_id, EVENTS.c.body).where(chunk)):
-                    if body != rows[event_id]["body"]:
+                for event_id, *stored in connection.execute(select(EVENTS.c.event_id, *_COLUMNS).where(chunk)):
+                    if not _same(rows[event_id], *stored):
                         raise _conflict(event_id)
         return frozenset(added)
 
@@ -154,7 +152,10 @@ class Ledger:
         """user_ids with the number of their feedback events, most active first, ties by user_id; None: all."""
         count = func.count()
         query = select(EVENTS.c.user_id, count).where(EVENTS.c.kind == FEEDBACK).group_by(EVENTS.c.user_id)
-        query = query.order_by(count.desc(), EVENTS.c.user_id).limit(limit)
+        # By bytes, as SQLite does: PostgreSQL would sort as a dictionary of its language does.
+        postgres = self._database.dialect.name == "postgresql"
+        user_id = EVENTS.c.user_id.collate("C") if postgres else EVENTS.c.user_id
+        query = query.order_by(count.desc(), user_id).limit(limit)
         with _trouble("read"), self._database.connect() as connection:
             return tuple((user_id, int(n)) for user_id, n in connection.execute(query))
 
@@ -223,6 +224,11 @@ def _insert_new(dialect: str) -> ReturningInsert[str]:
             .returning(EVENTS.c.event_id)
         )
     raise LedgerError(f"no ledger on {dialect}; give a sqlite: or postgresql: URL")
+
+
+def _same(row: dict[str, Any], kind: str, timestamp: float, body: str) -> bool:
+    """Whether a row is what is stored, be that spelled as an earlier convrec spelled it."""
+    return bool(body == row["body"] or to_row(from_row(kind, timestamp, body))["body"] == row["body"])
 
 
 def _conflict(event_id: str) -> EventConflictError:
