@@ -10,10 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, RevisionStep
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from convrec.database import writing
@@ -57,6 +53,11 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
+    # Here, because nearly always there is nothing to do, and they take a third of a second to import.
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     scripts = ScriptDirectory.from_config(config)
@@ -67,7 +68,7 @@ def _upgrade(connection: Connection) -> None:
             "open it with the convrec that wrote it, or a newer one"
         )
 
-    def steps(revision: Any, _: MigrationContext) -> list[RevisionStep]:
+    def steps(revision: Any, _: Any) -> Any:
         return scripts._upgrade_revs(HEAD, revision)
 
     with EnvironmentContext(config, scripts, fn=steps) as environment:
