@@ -8,6 +8,7 @@ synchronous_commit on) promise the same.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from convrec.errors import LedgerError
 
+_PATIENCE_S = 30.0
 _INSTALL = "for PostgreSQL: pip install 'convrec[postgres]'"
 
 
@@ -36,7 +38,7 @@ def open_database(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             if parsed.database not in (None, "", ":memory:"):
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed, connect_args={"timeout": 30}, hide_parameters=True)
+            engine = create_engine(parsed, connect_args={"timeout": _PATIENCE_S}, hide_parameters=True)
             event.listen(engine, "connect", _durable)
         else:
             engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
@@ -71,6 +73,32 @@ def reading(database: Engine) -> Iterator[Connection]:
         else:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
+
+
+def scrub(database: Engine, table: str) -> None:
+    """Let what was deleted leave the database's files too, as far as they are ours.
+
+    SQLite: the file is written anew without it, and the log is emptied; others may read and write meanwhile, but a
+    reader that does not end within half a minute is an error. PostgreSQL keeps its own files: it is told to reuse
+    the space of one table.
+
+    Raises:
+        SQLAlchemyError: The database failed, or is full.
+        LedgerError: A reader does not end.
+    """
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.dialect.name != "sqlite":
+            connection.exec_driver_sql(f"VACUUM {table}")
+            return
+        connection.exec_driver_sql("VACUUM")
+        deadline = time.monotonic() + _PATIENCE_S
+        while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]:
+            if time.monotonic() > deadline:
+                raise LedgerError(
+                    "the database is being read and keeps a log of what was deleted; end long reads (an export, a "
+                    "backup) and erase again"
+                )
+            time.sleep(0.1)
 
 
 def _with_driver(url: URL) -> URL:

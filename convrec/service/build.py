@@ -48,9 +48,14 @@ class Workshop:
         self.settings = settings
 
     @cached_property
+    def database(self) -> Database:
+        """What ledger and catalogue are kept in."""
+        return open_database(self.settings.url)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger(self._database)
+        return Ledger(self.database)
 
     @cached_property
     def keys(self) -> KeyStore:
@@ -60,7 +65,7 @@ class Workshop:
     @cached_property
     def store(self) -> CatalogueStore:
         """Where the catalogue is kept."""
-        return CatalogueStore(self._database)
+        return CatalogueStore(self.database)
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -239,10 +244,6 @@ class Workshop:
             candidates=self.settings.candidates,
             k=self.settings.k,
         )
-
-    @cached_property
-    def _database(self) -> Database:
-        return open_database(self.settings.url)
 
     def _model(self, name: str | None, demo: str, setting: str) -> str:
         if name is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from convrec.data.catalogue import Catalogue
 from convrec.errors import ConvRecError, DataError, EventConflictError, ForbiddenError, NotFoundError
 from convrec.ledger.ledger import Ledger
-from convrec.types import FeedbackEvent
+from convrec.types import Event, FeedbackEvent
 
 Outcome = bool | ConvRecError
 """True: stored. False: the same event was there already. An error: refused, and why."""
@@ -50,7 +50,7 @@ def record_many(events: Sequence[FeedbackEvent], catalogue: Catalogue, ledger: L
     return [outcomes[place] for place in range(len(events))]
 
 
-def append_each(ledger: Ledger, events: Sequence[FeedbackEvent]) -> list[Outcome]:
+def append_each(ledger: Ledger, events: Sequence[Event]) -> list[Outcome]:
     """Append events, halving them around those that are refused until each of these stands alone.
 
     Returns:
