@@ -56,6 +56,8 @@ _OPEN = (
 async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     """Serve until SIGINT or SIGTERM; on return every child process has ended and the index is free.
 
+    Turns under way are finished first, while /ready says draining; a second signal does not wait for them.
+
     Args:
         ui: Start the chat page too.
 
@@ -73,10 +75,10 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     log = log_to(settings.logs_dir)
     steps.note(f"Log  {log}")
     slot = RecommenderSlot(detail="loading")
-    stop = asyncio.Event()
+    stop, now = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, lambda: (now if stop.is_set() else stop).set())
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_listening(slot, info, access, settings))
         work = asyncio.create_task(_work(stack, workshop, slot, steps, url, ui=ui))
@@ -90,6 +92,22 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
             work.result()
         if not stop.is_set():
             await stop.wait()
+        # Before anything is closed that a turn may need.
+        await drain(slot, now, _grace_s(workshop))
+
+
+async def drain(slot: RecommenderSlot, now: asyncio.Event, grace_s: float) -> None:
+    """Let no more turns in, and those that are in finish.
+
+    Args:
+        now: Set by who will not wait.
+        grace_s: Seconds that a turn may take.
+    """
+    slot.turns.drain()
+    waits = [asyncio.create_task(slot.turns.done()), asyncio.create_task(now.wait())]
+    await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
+        task.cancel()
 
 
 def _access(workshop: Workshop, steps: Steps) -> Access:

@@ -11,6 +11,7 @@ from convrec.retrieval.base import Embedder
 from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem
 from convrec.service.recommender import Recommender
+from convrec.service.turnstile import Turns
 from convrec.service.versions import Versions
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class RecommenderSlot:
         detail: What the server is doing until then, for people who ask /ready; may be changed at any time.
         versions: The adapter versions that requests may name, once they can be loaded.
         embedder: The text embedder, once it is loaded.
+
+    Attributes:
+        turns: Those that are under way.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class RecommenderSlot:
         self.detail = detail
         self.versions = versions
         self.embedder = embedder
+        self.turns = Turns()
 
     def fill(self, recommender: Recommender) -> None:
         """Begin to serve."""

@@ -1,4 +1,5 @@
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -58,6 +59,16 @@ class TestOperations:
         ready = await client.get("/ready")
         assert ready.status_code == 200
         assert {"status": "ready", "model": "fake-lm", "items": 30}.items() <= ready.json().items()
+
+    async def test_a_ledger_that_fails_is_not_ready(self, tmp_path: Path, engine: FakeEngine) -> None:
+        with small_recommender(tmp_path, PROMPTS, engine) as small:
+            app = create_app(RecommenderSlot(small), info=INFO)
+            with sqlite3.connect(tmp_path / "ledger.db") as other:
+                other.execute("ALTER TABLE events RENAME TO elsewhere")
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+                ready = await client.get("/ready")
+            assert (ready.status_code, ready.json()["status"]) == (503, "degraded")
+            assert "no such table" in ready.json()["detail"]
 
     async def test_everything_but_health_waits_for_a_recommender_that_arrives_later(
         self, recommender: Recommender
