@@ -264,20 +264,6 @@ def feedback(
 
 
 @app.command()
-def erase(
-    user: Annotated[str, typer.Option(help="user_id")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Remove everything of a user; what is made of the ledger from then on does not know them."""
-    workshop = Workshop(load_settings(data_dir=data_dir))
-    if not yes:
-        typer.confirm(f"Remove everything of {user}?", abort=True)
-    workshop.keys.forget(user)
-    _out.print(f"{workshop.ledger.erase(user):,} events removed; run convrec index, and convrec retrain")
-
-
-@app.command()
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Look at everything and say what is missing and what to do."""
     from convrec.service.doctor import examine
@@ -297,6 +283,7 @@ app.command("backup")(cli_ledger.backup_ledger)
 app.command("restore")(cli_ledger.restore_ledger)
 app.command("export")(cli_ledger.export_ledger)
 app.command("import")(cli_ledger.import_ledger)
+app.command("erase")(cli_ledger.erase_user)
 
 
 def main() -> None:

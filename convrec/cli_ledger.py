@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from convrec.cli_options import ATTENTION, DataDir, Json, print_json
-from convrec.console import ConsoleSteps
+from convrec.console import ConsoleSteps, print_verdict
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
 
@@ -85,3 +85,44 @@ def import_ledger(
         _out.print(f"events: {report.read:,} read, {report.new:,} new; bad lines: {report.error_count:,}")
     if report.error_count:
         raise typer.Exit(ATTENTION)
+
+
+def erase_user(
+    user: Annotated[str, typer.Option(help="user_id")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train an adapter without them now, and remove those that knew them")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove everything of a user: ledger, index, files of the data folder; names the adapters that knew them."""
+    from convrec.service.erase import erase
+
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    if not yes:
+        typer.confirm(f"Remove everything of {user}?", abort=True)
+    done = erase(user, workshop.ledger, workshop.registry, workshop.settings)
+    if as_json:
+        print_json(dataclasses.asdict(done))
+    else:
+        files = ", ".join(done.files) or "none"
+        _out.print(f"{done.events:,} events removed; files changed: {files}", markup=False, soft_wrap=True)
+        if done.index:
+            _out.print("The index knew them and is removed. Next: convrec index")
+        if done.adapters:
+            _out.print(f"Adapters that learned from them: {', '.join(done.adapters)}", markup=False)
+    if done.adapters and retrain:
+        _retrain(workshop, done.adapters)
+    elif done.adapters and not as_json:
+        _out.print("The next training removes them: a server with a schedule begins it now; else convrec retrain")
+
+
+def _retrain(workshop: Workshop, adapters: tuple[str, ...]) -> None:
+    """By the name of the active adapter, where that knew them, else of the last that did."""
+    from convrec.service.retrain import RetrainConfig, retrain
+
+    active = workshop.registry.active()
+    label = active.label if active is not None and active.label in adapters else adapters[-1]
+    done = retrain(workshop, RetrainConfig(label.partition("/")[0]), ConsoleSteps(_err))
+    print_verdict(_err, done.verdict)

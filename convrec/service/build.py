@@ -126,9 +126,11 @@ class Workshop:
         )
 
     def index_is_current(self, catalogue: Catalogue) -> bool:
-        """Whether there is an index of just this catalogue."""
+        """Whether there is an index of just this catalogue, and of nobody who was erased."""
         try:
-            return index_status(self.settings.index_dir).catalogue_fingerprint == catalogue.fingerprint
+            meta = index_status(self.settings.index_dir)
+            erased = self.ledger.erased_position() > meta.ledger_position
+            return meta.catalogue_fingerprint == catalogue.fingerprint and not erased
         except IndexUnavailableError:
             return False
 

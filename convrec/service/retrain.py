@@ -30,6 +30,7 @@ from convrec.ranking.examples import Example
 from convrec.ranking.interest import Interest, InterestPrompts
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.erase import unlearned
 from convrec.service.schedule import LastRun, write_last_run
 from convrec.service.steps import Steps
 from convrec.training.base_model import base_hash, base_name
@@ -77,15 +78,16 @@ class Retrained:
 
 
 def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retrained:
-    """Run the loop once.
+    """Run the loop once. Versions that had learned from people who were erased since are removed then.
 
     Raises:
-        DataError: There is too little feedback, or another run is under way.
+        DataError: There is too little feedback, another run is under way, or somebody was erased meanwhile.
         ConvRecError: A model or the index cannot be used.
     """
     with _alone(workshop.settings.data_dir):
         write_last_run(LastRun(workshop.ledger.position(), time.time()), workshop.settings.last_run_file)
         catalogue = workshop.catalogue()
+        erased = workshop.ledger.erased_position()
         with steps.step("Making examples of the ledger") as progress:
             lessons = make_lessons(
                 workshop.ledger.feedback(),
@@ -95,20 +97,30 @@ def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retraine
                 config.lessons,
                 progress,
             )
-        return train_version(workshop, catalogue, lessons, config, steps)
+        done = train_version(workshop, catalogue, lessons, config, steps, erased)
+        removed = workshop.registry.forget(unlearned(workshop.ledger, workshop.registry))
+        if removed:
+            steps.note(f"removed, for they had learned from people who were erased: {', '.join(removed)}")
+        return done
 
 
 def train_version(
-    workshop: Workshop, catalogue: Catalogue, lessons: Lessons, config: RetrainConfig, steps: Steps
+    workshop: Workshop,
+    catalogue: Catalogue,
+    lessons: Lessons,
+    config: RetrainConfig,
+    steps: Steps,
+    erased: int | None = None,
 ) -> Retrained:
     """From examples to a version in the registry.
 
     Args:
         catalogue: Of the examples.
         lessons: What is learned from and judged by; `config.lessons` is noted only.
+        erased: Position of the last erasure before the ledger was read; None where lessons are of no ledger.
 
     Raises:
-        DataError: There are too few examples.
+        DataError: There are too few examples, or somebody was erased meanwhile.
         ConvRecError: A model cannot be used.
     """
     prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
@@ -173,6 +185,9 @@ def _keep(
             config={"trainer": asdict(config.trainer), "lessons": asdict(config.lessons)},
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        if erased is not None and workshop.ledger.erased_position() > erased:
+            shutil.rmtree(work, ignore_errors=True)
+            raise DataError("somebody whom it learned from may have been erased meanwhile; train again")
         try:
             version = workshop.registry.publish(staging, manifest)
         except DataError as error:

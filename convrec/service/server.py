@@ -31,6 +31,7 @@ from convrec.service.access import is_loopback, require_loopback
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.erase import unlearned_position
 from convrec.service.gate import Access
 from convrec.service.http11 import http_config
 from convrec.service.jobs import Jobs, retrain_command
@@ -170,6 +171,7 @@ async def _work(
             workshop.ledger.position,
             settings.retrain_events,
             settings.retrain_hours,
+            erased=lambda: unlearned_position(workshop.ledger, workshop.registry),
         )
     )
     slot.open(Office(shelf, workshop.registry, jobs))
@@ -206,6 +208,7 @@ def _refit(workshop: Workshop, shelf: Shelf, index: Index, url: str) -> Refit:
         rebuild,
         events=settings.refit_events,
         grace_s=_grace_s(workshop),
+        erased=workshop.ledger.erased_position,
     )
 
 

@@ -8,7 +8,6 @@ makes its offers. What people do in their own time before a prediction is its hi
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import fitted_retriever
 from convrec.training.examples import ExamplesConfig, Make, choice_cases, cross_fitted, offered, received
 from convrec.training.impressions import feedback_examples
+from convrec.training.lineage import lineage
 from convrec.training.objective import fit_offset
 from convrec.training.opinions import Opinions, expressed, opinion_groups
 from convrec.types import FeedbackEvent, ImpressionEvent, TurnEvent
@@ -67,7 +67,7 @@ class Lessons:
 
     Args:
         coverage: Share of the choices and slates to be judged that retrieval offered.
-        lineage: Counts, moments, first and last event_id, and a hash over all event_ids that were read.
+        lineage: Counts and moments, and what lineage.py keeps of the events that were read.
     """
 
     learn: list[Example]
@@ -212,14 +212,7 @@ def _lineage(
     judge: Sequence[Example],
     bounds: tuple[float, float],
 ) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for event in events:
-        digest.update(event.event_id.encode() + b"\n")
-    return {
-        "events": len(events),
-        "first_event": events[0].event_id,
-        "last_event": events[-1].event_id,
-        "hash": digest.hexdigest(),
+    return lineage(events) | {
         "learn": len(learn),
         "choose": len(choose),
         "judge": len(judge),

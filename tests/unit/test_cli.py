@@ -205,4 +205,6 @@ def test_erasing_asks_first_and_leaves_others(folder: Path) -> None:
     assert CliRunner().invoke(cli.app, ["erase", "--user", "ann"], input="n\n").exit_code == 1
     assert "1 events removed" in run("erase", "--user", "ann", "--yes")[1]
     assert "0 events removed" in run("erase", "--user", "ann", "--yes")[1]
-    assert ingest()["interactions_new"] == 1
+    again = ingest()
+    assert again["interactions_new"] == 0, "an old file does not bring them back"
+    assert "erased" in json.dumps(again["errors"])

@@ -98,8 +98,7 @@ def test_the_lineage_names_what_was_read() -> None:
     events = drinkers()
     found = make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent)
     assert found.lineage["events"] == len(events)
-    assert found.lineage["first_event"] == events[0].event_id
-    assert found.lineage["last_event"] == events[-1].event_id
+    assert (found.lineage["from"], found.lineage["until"]) == (events[0].timestamp, events[-1].timestamp)
     without = [event for event in events if event.user_id != "u3"]
     erased = make_lessons(without, (), lambda _: (), CATALOGUE, CONFIG, silent)
     assert erased.lineage["hash"] != found.lineage["hash"]
