@@ -40,6 +40,7 @@ def create_app(
         log_messages: Log what people say too.
     """
     metrics = Metrics()
+    metrics.left_out(lambda: slot.left_out)
     app = FastAPI(
         title="convrec",
         summary="A conversational recommender that speaks OpenAI's chat completions",

@@ -32,6 +32,7 @@ from convrec.service.steps import Steps
 from convrec.settings import Settings
 from convrec.training.base_model import require_fit
 from convrec.training.registry import AdapterVersion, Registry
+from convrec.training.screening import ScreeningConfig, screen
 
 
 class Workshop:
@@ -124,6 +125,10 @@ class Workshop:
             ledger_position=position,
             earlier=earlier,
         )
+
+    def left_out(self) -> dict[str, int]:
+        """How much feedback of the ledger does not train, by reason; caps come with the training itself."""
+        return screen(self.ledger.feedback(), self.ledger.impressions(), ScreeningConfig()).counts
 
     def index_is_current(self, catalogue: Catalogue) -> bool:
         """Whether there is an index of just this catalogue, and of nobody who was erased."""

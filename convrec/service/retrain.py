@@ -77,6 +77,10 @@ class Retrained:
     promoted: bool
 
 
+class _ErasedError(DataError):
+    """Somebody whom a training learned from may have been erased meanwhile."""
+
+
 def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retrained:
     """Run the loop once. Versions that had learned from people who were erased since are removed then.
 
@@ -132,7 +136,11 @@ def train_version(
     steps.note(
         f"held-out NDCG over drawn candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after"
     )
-    kept = _keep(workshop, catalogue, work / "adapter", lessons, config, steps)
+    try:
+        kept = _keep(workshop, catalogue, work / "adapter", lessons, config, steps, erased)
+    except _ErasedError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     if kept.version is not None:
         shutil.rmtree(work, ignore_errors=True)
     return kept
@@ -162,9 +170,15 @@ def judge_again(
 
 
 def _keep(
-    workshop: Workshop, catalogue: Catalogue, weights: Path, lessons: Lessons, config: RetrainConfig, steps: Steps
+    workshop: Workshop,
+    catalogue: Catalogue,
+    weights: Path,
+    lessons: Lessons,
+    config: RetrainConfig,
+    steps: Steps,
+    erased: int | None = None,
 ) -> Retrained:
-    """From weights to a judged version in the registry."""
+    """From weights to a judged version in the registry; `erased` as for `train_version`."""
     prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
     with workshop.registry.stage(config.name) as (staging, number):
         shutil.copytree(weights, staging, dirs_exist_ok=True)
@@ -186,8 +200,7 @@ def _keep(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         if erased is not None and workshop.ledger.erased_position() > erased:
-            shutil.rmtree(work, ignore_errors=True)
-            raise DataError("somebody whom it learned from may have been erased meanwhile; train again")
+            raise _ErasedError("somebody whom it learned from may have been erased meanwhile; train again")
         try:
             version = workshop.registry.publish(staging, manifest)
         except DataError as error:

@@ -143,6 +143,7 @@ async def _work(
     # Whoever holds the index last closes it: from here on this is the refit, once it is there.
     opened = stack.enter_context(ExitStack())
     opened.callback(index.close)
+    slot.left_out = await asyncio.to_thread(workshop.left_out)
     engine = await start_engine(settings, workshop.model, told)
     stack.push_async_callback(engine.close)
     if not settings.blend_file.exists():
@@ -158,7 +159,7 @@ async def _work(
     slot.fill(workshop.recommender(catalogue, index, engine, version))
     opened.pop_all()
     shelf = _shelf(workshop, slot, index, engine)
-    await stack.enter_async_context(_refit(workshop, shelf, index, url))
+    await stack.enter_async_context(_refit(workshop, slot, shelf, index, url))
     await stack.enter_async_context(
         Swap(workshop.registry, versions.hold, versions.release, slot, grace_s=_grace_s(workshop))
     )
@@ -193,11 +194,12 @@ def _shelf(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engi
     return Shelf(slot, workshop.store, workshop.catalogue, make, index)
 
 
-def _refit(workshop: Workshop, shelf: Shelf, index: Index, url: str) -> Refit:
+def _refit(workshop: Workshop, slot: RecommenderSlot, shelf: Shelf, index: Index, url: str) -> Refit:
     """Keeps what is served up with catalogue and ledger."""
     settings = workshop.settings
 
     def rebuild(earlier: Index) -> Index:
+        slot.left_out = workshop.left_out()
         workshop.index(workshop.catalogue(), earlier=earlier)
         return open_index(settings.index_dir, workshop.embedder, url)
 

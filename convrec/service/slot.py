@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -46,6 +47,7 @@ class RecommenderSlot:
 
     Attributes:
         turns: Those that are under way.
+        left_out: Feedback that does not train, by reason, as of the last look.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class RecommenderSlot:
         self.versions = versions
         self.embedder = embedder
         self.turns = Turns()
+        self.left_out: Mapping[str, int] = {}
 
     def fill(self, recommender: Recommender) -> None:
         """Begin to serve."""

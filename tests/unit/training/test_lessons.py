@@ -106,6 +106,19 @@ def test_the_lineage_names_what_was_read() -> None:
     assert make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent) == found
 
 
+def test_what_is_screened_out_neither_teaches_nor_judges_and_is_counted() -> None:
+    events = drinkers()
+    last = max(event.timestamp for event in events)
+    item = CATALOGUE.ids[0]
+    crowd = [FeedbackEvent(f"f{n}", f"fake{n}", FeedbackType.LIKE, last + 1e6 + n, item) for n in range(25)]
+    plain = make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent)
+    assert plain.lineage["left_out"] == {}
+    pushed = make_lessons([*events, *crowd], (), lambda _: (), CATALOGUE, CONFIG, silent)
+    assert pushed.lineage["left_out"] == {"item burst": 25}
+    assert (pushed.learn, pushed.choose, pushed.judge) == (plain.learn, plain.choose, plain.judge)
+    assert pushed.lineage["users"] == plain.lineage["users"]
+
+
 def test_a_ledger_without_choices_is_too_young() -> None:
     with pytest.raises(DataError, match="collect more feedback"):
         make_lessons([], (), lambda _: (), CATALOGUE, CONFIG, silent)
