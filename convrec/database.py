@@ -2,8 +2,8 @@
 
 SQLite runs with WAL and synchronous=FULL: a commit that returned survives kill -9 and power loss
 (https://www.sqlite.org/pragma.html#pragma_synchronous). Readers do not wait for writers; writers wait up to 30
-seconds for each other, of whatever thread or process. PostgreSQL keeps its own settings, whose defaults (fsync and
-synchronous_commit on) promise the same.
+seconds for each other, of whatever thread or process; what is deleted is overwritten. PostgreSQL keeps its own
+settings, whose defaults (fsync and synchronous_commit on) promise the same of commits.
 """
 
 from __future__ import annotations

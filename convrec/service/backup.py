@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from convrec.data.catalogue import TABLES, CatalogueStore
-from convrec.database import open_database, reading, writing
+from convrec.database import open_database, reading, scrub, writing
 from convrec.durable import publish
 from convrec.errors import DataError, LedgerError
 from convrec.ledger.ledger import Ledger
@@ -48,7 +48,7 @@ def backup(database: Engine, file: Path) -> Copied:
     """
     if file.exists():
         raise DataError(f"{file} is there already; name another file, or remove it")
-    Ledger(database), CatalogueStore(database)
+    _with_tables(database)
     staging = file.with_name(f"{file.name}.staging")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def restore(database: Engine, file: Path, *, replace: bool = False) -> Copied:
         DataError: The file is no backup, or the ledger has events and `replace` is False.
         LedgerError: The backup is of a newer convrec, or the database failed; nothing has changed.
     """
-    ledger, _ = Ledger(database), CatalogueStore(database)
+    ledger = _with_tables(database)
     with tempfile.TemporaryDirectory() as folder:
         # A copy: opening a backup of an earlier version brings it up to date.
         copy = Path(folder) / "backup.db"
@@ -100,7 +100,15 @@ def restore(database: Engine, file: Path, *, replace: bool = False) -> Copied:
             copied = _copy(source, target)
             _go_on(target)
             _erase_again(target, erased)
+    if erased.events:
+        with _trouble("clean the files of"):
+            scrub(database, EVENTS.name)
     return copied
+
+
+def _with_tables(database: Engine) -> Ledger:
+    CatalogueStore(database)
+    return Ledger(database)
 
 
 def _copy(source: Connection, target: Connection) -> Copied:
@@ -140,7 +148,7 @@ def _opened(file: Path) -> Iterator[Engine]:
     """A SQLite file with the tables of a ledger and a catalogue."""
     database = open_database(f"sqlite:///{file}")
     try:
-        Ledger(database), CatalogueStore(database)
+        _with_tables(database)
         yield database
     finally:
         database.dispose()

@@ -93,6 +93,8 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
             work.result()
         if not stop.is_set():
             await stop.wait()
+        if slot.turns.under_way:
+            steps.note(f"Finishing {slot.turns.under_way} turns; once more to stop at once")
         # Before anything is closed that a turn may need.
         await drain(slot, now, _grace_s(workshop))
 

@@ -105,6 +105,7 @@ def test_who_was_erased_since_the_backup_stays_erased(filled: Engine, tmp_path: 
     ledger.erase("ann")
     erasures = [event.event_id for event in ledger.erasures().events]
     restore(filled, file, replace=True)
+    assert not any(b'"ann"' in path.read_bytes() for path in tmp_path.glob("ledger.db*"))
     assert not ledger.feedback("ann")
     assert not ledger.turns("s1")
     assert [event.event_id for event in ledger.erasures().events] == erasures
