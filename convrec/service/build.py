@@ -61,7 +61,7 @@ class Workshop:
     @cached_property
     def keys(self) -> KeyStore:
         """The API keys."""
-        return KeyStore(self._database)
+        return KeyStore(self.database)
 
     @cached_property
     def store(self) -> CatalogueStore:

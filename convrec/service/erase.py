@@ -1,6 +1,7 @@
 """Owns the erasure of a person: everything that is theirs, and what is still to be made anew without them.
 
 ledger          rows gone, and their bytes; a mark stays, so that no old file or backup brings them back
+API keys        speak for them no more
 index           removed where nobody uses it; a running server builds the next within seconds (refit.py)
 files           exports, backups, batches, logs in the data folder lose their lines (traces.py)
 trainings       unfinished ones are removed; one under way is not published (retrain.py)
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 from convrec.errors import IndexUnavailableError
 from convrec.ledger.ledger import Ledger
 from convrec.retrieval.index import remove_index
+from convrec.service.keys import KeyStore
 from convrec.service.traces import remove_traces
 from convrec.settings import Settings
 from convrec.training.lineage import learned_from
@@ -42,7 +44,7 @@ class Erased:
     adapters: tuple[str, ...]
 
 
-def erase(user_id: str, ledger: Ledger, registry: Registry, settings: Settings) -> Erased:
+def erase(user_id: str, ledger: Ledger, registry: Registry, keys: KeyStore, settings: Settings) -> Erased:
     """Remove everything of a person. A server may run; killed half-way, it is finished by erasing again.
 
     Raises:
@@ -52,6 +54,8 @@ def erase(user_id: str, ledger: Ledger, registry: Registry, settings: Settings) 
     heard = bool(ledger.feedback(user_id))
     adapters = [v.label for v in registry.versions() if learned_from(v.manifest, user_id, heard=heard)]
     known = unlearned(ledger, registry)
+    # Before the ledger, which cleans the files that both lie in.
+    keys.forget(user_id)
     events = ledger.erase(user_id, [label for label in adapters if label not in known])
     files = [*_trainings(settings), *remove_traces(user_id, settings)] if settings.data_dir.is_dir() else []
     shown = tuple(sorted(str(path.relative_to(settings.data_dir)) for path in files))

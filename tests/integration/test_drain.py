@@ -52,7 +52,7 @@ def test_sigterm_finishes_streams_and_says_draining_meanwhile(tmp_path: Path) ->
     client = httpx.Client(verify=False)  # a context of certificates takes a second to make on a busy machine
     try:
         assert process.stdout is not None
-        said = next(line for line in process.stdout if "API" in line)
+        said = next(line for line in process.stdout if "API  http" in line)
         url = re.search(r"http://\S+", said).group()
         assert client.get(f"{url}/ready").json()["status"] == "ready"
         chunks: list[str] = []

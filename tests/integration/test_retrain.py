@@ -17,7 +17,7 @@ from convrec.ranking.blend import Blend
 from convrec.ranking.examples import Example
 from convrec.service import retrain as loop
 from convrec.service.build import Workshop
-from convrec.service.erase import erase
+from convrec.service.erase import Erased, erase
 from convrec.service.retrain import RetrainConfig, Retrained, judge_again, retrain
 from convrec.settings import Settings
 from convrec.testing.adapters import write_adapter
@@ -91,6 +91,10 @@ def workshop(tmp_path: Path, tiny: Path) -> Workshop:
     return made
 
 
+def forget(workshop: Workshop, user_id: str) -> Erased:
+    return erase(user_id, workshop.ledger, workshop.registry, workshop.keys, workshop.settings)
+
+
 def run(workshop: Workshop) -> Retrained:
     return retrain(workshop, CONFIG, QUIET)
 
@@ -109,7 +113,7 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     assert (manifest.data["events"], len(manifest.data["users"])) == (240, 60)
     assert manifest.data["choose_from"] < manifest.data["judge_from"]
     assert [path.name for path in (workshop.settings.data_dir / "training").iterdir()] == ["last.json"]
-    assert erase("u3", workshop.ledger, workshop.registry, workshop.settings).adapters == ("wines/1",)
+    assert forget(workshop, "u3").adapters == ("wines/1",)
     again = run(workshop)
     assert again.version is not None
     assert again.version.label == "wines/2"
@@ -118,7 +122,7 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     assert [version.label for version in workshop.registry.versions()] == ["wines/2"]
     served = workshop.registry.active()
     assert served == (again.version if again.promoted else None), "what knew u3 is gone, whatever the gate says"
-    assert erase("u3", workshop.ledger, workshop.registry, workshop.settings).adapters == ()
+    assert forget(workshop, "u3").adapters == ()
 
 
 def test_who_is_erased_while_it_trains_is_in_no_version(
@@ -129,7 +133,7 @@ def test_who_is_erased_while_it_trains_is_in_no_version(
         assert isinstance(work, Path)
         (work / "adapter").mkdir(parents=True)
         write_adapter(work / "adapter")
-        erase("u3", workshop.ledger, workshop.registry, workshop.settings)
+        forget(workshop, "u3")
         return Trained(0.5, 0.6, 1)
 
     async def accept(*_: object) -> Verdict:

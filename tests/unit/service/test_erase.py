@@ -17,6 +17,7 @@ from convrec.service.backup import backup, restore
 from convrec.service.build import Workshop
 from convrec.service.erase import erase, unlearned, unlearned_position
 from convrec.service.exchange import export_events
+from convrec.service.keys import Scope
 from convrec.settings import Settings
 from convrec.testing.adapters import publish_adapter
 from convrec.testing.ledger import COMMENT, IMPRESSION, LIKE, RATING, REPLY, TURN
@@ -59,7 +60,7 @@ def workshop(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def forget(workshop: Workshop, user_id: str = ANN):  # type: ignore[no-untyped-def]
-    return erase(user_id, workshop.ledger, workshop.registry, workshop.settings)
+    return erase(user_id, workshop.ledger, workshop.registry, workshop.keys, workshop.settings)
 
 
 def holding(folder: Path, *user_ids: str) -> set[str]:
@@ -93,6 +94,7 @@ def test_afterwards_the_id_is_in_no_file(workshop: Workshop) -> None:
     leave_traces(workshop)
     data = workshop.settings.data_dir
     publish_adapter(workshop.registry, data=lineage(workshop.ledger.feedback()))
+    _, secret = workshop.keys.create((Scope.CHAT,), (ANN, BOB))
     before = holding(data, ANN)
     assert before >= {"out/events.jsonl", "backups/monday.db", "slates.parquet", "logs/convrec.log"}
     done = forget(workshop)
@@ -104,6 +106,9 @@ def test_afterwards_the_id_is_in_no_file(workshop: Workshop) -> None:
     assert kept >= {"out/events.jsonl", "backups/monday.db", "slates.csv", "slates.jsonl.part", "logs/convrec.log"}
     assert polars.read_parquet(data / "slates.parquet")["user_id"].to_list() == [BOB, ÉVA]
     assert len((data / "slates.jsonl.part").read_text().splitlines()) == 3
+    key = workshop.keys.find(secret)
+    assert key is not None
+    assert key.users == {BOB}
     assert len(workshop.ledger.feedback(BOB)) == 80
     assert workshop.ledger.get(COMMENT.event_id) == COMMENT
     assert [path.name for path in (data / "training").iterdir()] == ["last.json"]
