@@ -217,7 +217,26 @@ class SessionEvent:
     title: str
 
 
-Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent | SessionEvent
+@dataclass(frozen=True, slots=True)
+class ErasureEvent:
+    """Everything of a user was removed.
+
+    Args:
+        user_id: A mark that stands for the user (ledger.marks), not their id.
+        salt: Of the mark.
+        events: How many were removed.
+        adapters: Labels of the adapter versions that had learned from them.
+    """
+
+    event_id: str
+    user_id: str
+    timestamp: float
+    salt: str
+    events: int
+    adapters: tuple[str, ...] = ()
+
+
+Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent | SessionEvent | ErasureEvent
 
 
 # --- profile -----------------------------------------------------------------------------------------------

@@ -59,6 +59,8 @@ _META = Table(
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),
 )
+TABLES = (_ITEMS, _META)
+"""Everything that a database holds of a catalogue."""
 # SQLite allows 32,766 variables in a statement (https://www.sqlite.org/limits.html), older builds 999.
 _LOOKUP = 900
 

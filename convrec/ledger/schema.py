@@ -8,6 +8,7 @@ column of its own and takes no part: a client that retries gets a fresh one from
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Tab
 from convrec.errors import DataError, LedgerError
 from convrec.types import (
     Constraint,
+    ErasureEvent,
     Event,
     FeedbackEvent,
     FeedbackType,
@@ -31,6 +33,7 @@ from convrec.types import (
 )
 
 FEEDBACK, TURN, IMPRESSION, REPLY, SESSION = "feedback", "turn", "impression", "reply", "session"
+ERASURE = "erasure"
 
 # Four bytes a character at most, and PostgreSQL's index entries end at 2,704 bytes.
 MAX_ID_LENGTH = 512
@@ -79,7 +82,7 @@ def to_row(event: Event) -> dict[str, Any]:
         "event_id": event.event_id,
         "kind": kind,
         "user_id": event.user_id,
-        "session_id": event.session_id,
+        "session_id": _session(event),
         "item_id": feedback and feedback.item_id,
         "type": feedback and feedback.type.value,
         "timestamp": float(event.timestamp),
@@ -94,7 +97,7 @@ def from_row(kind: str, timestamp: float, body: str) -> Event:
         LedgerError: The body is not one that this version writes.
     """
     try:
-        return _decode(kind, {**json.loads(body), "timestamp": timestamp})
+        return from_body(kind, timestamp, json.loads(body))
     except (KeyError, TypeError, ValueError) as error:
         raise LedgerError(
             f"the ledger holds a {kind} event that this version cannot read ({error!r}): {body[:200]}; "
@@ -102,8 +105,17 @@ def from_row(kind: str, timestamp: float, body: str) -> Event:
         ) from error
 
 
+def from_body(kind: str, timestamp: float, body: Mapping[str, Any]) -> Event:
+    """The event of a kind with a body as `to_row` spells it, its values unchecked.
+
+    Raises:
+        KeyError, TypeError, ValueError: The body is not one that this version writes.
+    """
+    return _decode(kind, {**body, "timestamp": timestamp})
+
+
 def _check(event: Event) -> None:
-    ids = {"event_id": event.event_id, "user_id": event.user_id, "session_id": event.session_id}
+    ids = {"event_id": event.event_id, "user_id": event.user_id, "session_id": _session(event)}
     match event:
         case FeedbackEvent():
             _check_feedback(event)
@@ -130,6 +142,10 @@ def _check_feedback(event: FeedbackEvent) -> None:
             raise DataError(f"{kind} event {event.event_id!r} lacks {name}; a {kind} needs it")
         if event.type is not owner and value is not None:
             raise DataError(f"{kind} event {event.event_id!r} carries {name}; only a {owner.value} has it")
+
+
+def _session(event: Event) -> str | None:
+    return None if isinstance(event, ErasureEvent) else event.session_id
 
 
 def _is_id(value: str) -> bool:
@@ -187,6 +203,9 @@ def _encode(event: Event) -> tuple[str, dict[str, Any]]:
         case SessionEvent():
             kind = SESSION
             body |= {"session_id": event.session_id, "title": event.title}
+        case ErasureEvent():
+            kind = ERASURE
+            body |= {"salt": event.salt, "events": event.events, "adapters": list(event.adapters)}
     return kind, {name: value for name, value in body.items() if value is not None}
 
 
@@ -203,6 +222,8 @@ def _decode(kind: str, body: dict[str, Any]) -> Event:
         return ReplyEvent(**body)
     if kind == SESSION:
         return SessionEvent(**body)
+    if kind == ERASURE:
+        return ErasureEvent(**{**body, "adapters": tuple(body["adapters"])})
     raise ValueError(f"unknown kind {kind!r}")
 
 

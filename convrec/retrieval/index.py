@@ -181,6 +181,27 @@ def index_status(index_dir: Path) -> IndexMeta:
     return _read_meta(_current(index_dir))
 
 
+def remove_index(index_dir: Path) -> bool:
+    """Remove the index, whose next opening finds none.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        IndexUnavailableError: Another process holds it.
+    """
+    if _named(index_dir) is None:
+        return False
+    lock = IndexLock(index_dir)
+    lock.acquire()
+    try:
+        (index_dir / "CURRENT").unlink(missing_ok=True)
+        _sweep(index_dir)
+    finally:
+        lock.release()
+    return True
+
+
 def build_index(
     index_dir: Path,
     catalogue: Catalogue,

@@ -40,6 +40,7 @@ def create_app(
         log_messages: Log what people say too.
     """
     metrics = Metrics()
+    metrics.left_out(lambda: slot.left_out)
     app = FastAPI(
         title="convrec",
         summary="A conversational recommender that speaks OpenAI's chat completions",
@@ -51,7 +52,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.served = Served(slot, info, metrics)
-    app.add_middleware(Turnstile, routes=_TURNS, limit=max_turns)
+    app.add_middleware(Turnstile, turns=slot.turns, routes=_TURNS, limit=max_turns)
     if access is not None:
         app.add_middleware(Gate, access=access)
     app.add_middleware(LastResort, log_messages=log_messages)

@@ -32,6 +32,7 @@ from convrec.service.steps import Steps
 from convrec.settings import Settings
 from convrec.training.base_model import require_fit
 from convrec.training.registry import AdapterVersion, Registry
+from convrec.training.screening import ScreeningConfig, screen
 
 
 class Workshop:
@@ -48,19 +49,24 @@ class Workshop:
         self.settings = settings
 
     @cached_property
+    def database(self) -> Database:
+        """What ledger and catalogue are kept in."""
+        return open_database(self.settings.url)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger(self._database)
+        return Ledger(self.database)
 
     @cached_property
     def keys(self) -> KeyStore:
         """The API keys."""
-        return KeyStore(self._database)
+        return KeyStore(self.database)
 
     @cached_property
     def store(self) -> CatalogueStore:
         """Where the catalogue is kept."""
-        return CatalogueStore(self._database)
+        return CatalogueStore(self.database)
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -120,10 +126,16 @@ class Workshop:
             earlier=earlier,
         )
 
+    def left_out(self) -> dict[str, int]:
+        """How much feedback of the ledger does not train, by reason; caps come with the training itself."""
+        return screen(self.ledger.feedback(), self.ledger.impressions(), ScreeningConfig()).counts
+
     def index_is_current(self, catalogue: Catalogue) -> bool:
-        """Whether there is an index of just this catalogue."""
+        """Whether there is an index of just this catalogue, and of nobody who was erased."""
         try:
-            return index_status(self.settings.index_dir).catalogue_fingerprint == catalogue.fingerprint
+            meta = index_status(self.settings.index_dir)
+            erased = self.ledger.erased_position() > meta.ledger_position
+            return meta.catalogue_fingerprint == catalogue.fingerprint and not erased
         except IndexUnavailableError:
             return False
 
@@ -239,10 +251,6 @@ class Workshop:
             candidates=self.settings.candidates,
             k=self.settings.k,
         )
-
-    @cached_property
-    def _database(self) -> Database:
-        return open_database(self.settings.url)
 
     def _model(self, name: str | None, demo: str, setting: str) -> str:
         if name is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from convrec.data.catalogue import Catalogue
 from convrec.errors import ConvRecError, DataError, EventConflictError, ForbiddenError, NotFoundError
 from convrec.ledger.ledger import Ledger
-from convrec.types import FeedbackEvent
+from convrec.types import Event, FeedbackEvent, ImpressionEvent
 
 Outcome = bool | ConvRecError
 """True: stored. False: the same event was there already. An error: refused, and why."""
@@ -22,7 +22,8 @@ def record(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> bool:
     Raises:
         NotFoundError: The item is not in the catalogue.
         ForbiddenError: It names a slate, an event or a session of somebody else.
-        DataError: The rating is off the domain's scale, or the event lacks what its type needs.
+        DataError: The rating is off the domain's scale, the slate that it names did not hold the item, or the
+            event lacks what its type needs.
         EventConflictError: Another event has this event_id.
         LedgerError: It could not be stored.
     """
@@ -50,7 +51,7 @@ def record_many(events: Sequence[FeedbackEvent], catalogue: Catalogue, ledger: L
     return [outcomes[place] for place in range(len(events))]
 
 
-def append_each(ledger: Ledger, events: Sequence[FeedbackEvent]) -> list[Outcome]:
+def append_each(ledger: Ledger, events: Sequence[Event]) -> list[Outcome]:
     """Append events, halving them around those that are refused until each of these stands alone.
 
     Returns:
@@ -80,6 +81,7 @@ def _check(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> None:
     if event.rating is not None and not low <= event.rating <= high:
         raise DataError(f"rating {event.rating:g} is off the scale; give one from {low:g} to {high:g}")
     require_own(event, ledger)
+    require_shown(event, ledger)
 
 
 def require_own(event: FeedbackEvent, ledger: Ledger) -> None:
@@ -89,14 +91,33 @@ def require_own(event: FeedbackEvent, ledger: Ledger) -> None:
         ForbiddenError: It names a slate, an event or a session of somebody else.
     """
     for name, event_id in (("impression_id", event.impression_id), ("retracts", event.retracts)):
-        if event_id is not None and _owner(event_id, ledger) not in (None, event.user_id):
+        stored = _stored(event_id, ledger)
+        if stored is not None and stored.user_id != event.user_id:
             raise ForbiddenError(f"{name} {event_id!r} is not of user {event.user_id!r}; name one of theirs")
     if event.session_id is not None and ledger.session_owner(event.session_id) not in (None, event.user_id):
         raise ForbiddenError(f"session {event.session_id!r} is not of user {event.user_id!r}; name one of theirs")
 
 
-def _owner(event_id: str, ledger: Ledger) -> str | None:
+def require_shown(event: FeedbackEvent, ledger: Ledger) -> None:
+    """Refuse feedback on a slate that did not hold the item; one that the ledger does not know is not looked into.
+
+    What is not looked into does not train (training/screening.py).
+
+    Raises:
+        DataError: The slate did not hold the item.
+    """
+    impression = _stored(event.impression_id, ledger)
+    if impression is None or event.item_id is None:
+        return
+    if not isinstance(impression, ImpressionEvent) or event.item_id not in impression.slate:
+        raise DataError(
+            f"item {event.item_id!r} was not in the slate {event.impression_id!r}; name the slate that showed it, "
+            "or leave impression_id out"
+        )
+
+
+def _stored(event_id: str | None, ledger: Ledger) -> Event | None:
     try:
-        return ledger.get(event_id).user_id
+        return None if event_id is None else ledger.get(event_id)
     except NotFoundError:
         return None

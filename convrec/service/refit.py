@@ -29,6 +29,7 @@ class Refit:
         events: How many new events of the ledger, or changes of items, call for a refit; 0 means never.
         grace_s: Seconds that a turn may still use the old index.
         look_s: Seconds between looks at the ledger.
+        erased: Position of the last erasure; one since the index was built calls for a refit, even with 0 events.
     """
 
     def __init__(
@@ -40,17 +41,18 @@ class Refit:
         events: int,
         grace_s: float,
         look_s: float = _LOOK_S,
+        erased: Callable[[], int] = lambda: 0,
     ) -> None:
         self._shelf, self._index = shelf, index
         self._position, self._rebuild = position, rebuild
         self._events, self._grace_s, self._look_s = events, grace_s, look_s
+        self._erased = erased
         self._log = structlog.get_logger("convrec.refit")
         self._closing: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Refit:
-        if self._events:
-            self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(self._watch())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -63,10 +65,11 @@ class Refit:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._look_s)
-            new = await asyncio.to_thread(self._position) - self._index.meta.ledger_position
-            if max(new, self._shelf.newer) < self._events:
-                continue
             try:
+                new = await asyncio.to_thread(self._position) - self._index.meta.ledger_position
+                erased = await asyncio.to_thread(self._erased) > self._index.meta.ledger_position
+                if not (erased or (self._events and max(new, self._shelf.newer) >= self._events)):
+                    continue
                 await self._switch()
                 self._log.info("refitted", events=new, items=self._index.meta.items)
             except ConvRecError as error:

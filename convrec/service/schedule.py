@@ -55,6 +55,8 @@ class Schedule:
         events: New events that call for a training; 0 never.
         hours: After so many a training is called for if there is any new event; 0 never.
         look_s: Seconds between looks at the ledger.
+        erased: Position of the last erasure that left adapters to be trained anew, 0 without one; one since the
+            last training calls for the next.
     """
 
     def __init__(
@@ -65,9 +67,11 @@ class Schedule:
         events: int,
         hours: float,
         look_s: float = _LOOK_S,
+        erased: Callable[[], int] = lambda: 0,
     ) -> None:
         self._jobs, self._note, self._position = jobs, note, position
         self._events, self._hours, self._look_s = events, hours, look_s
+        self._erased = erased
         self._log = structlog.get_logger("convrec.schedule")
         self._task: asyncio.Task[None] | None = None
 
@@ -88,11 +92,13 @@ class Schedule:
             position: Of the ledger.
             now: Seconds since the epoch.
         """
-        last = read_last_run(self._note)
+        last, erased = read_last_run(self._note), self._erased()
         if last is None:
             # What was there before the server first ran counts from here.
             write_last_run(LastRun(position, now), self._note)
-            return False
+            return erased > 0
+        if erased > last.position:
+            return True
         new = position - last.position
         waited = self._hours and now - last.at >= 3600 * self._hours
         return bool((self._events and new >= self._events) or (waited and new > 0))
@@ -101,7 +107,7 @@ class Schedule:
         while True:
             await asyncio.sleep(self._look_s)
             try:
-                due = self.due(await asyncio.to_thread(self._position), time.time())
+                due = await asyncio.to_thread(lambda: self.due(self._position(), time.time()))
             except ConvRecError as error:
                 self._log.error("ledger not read", error=str(error))
                 continue

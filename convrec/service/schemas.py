@@ -45,7 +45,8 @@ class Alive(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether slates can be served. Degraded: by retrieval alone, the language model engine is down."""
+    """Whether slates can be served. Degraded: by retrieval alone, the language model engine is down; or, with 503,
+    not at all, the ledger fails. Draining: those under way are finished."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -61,7 +62,7 @@ class Readiness(BaseModel):
         }
     )
 
-    status: Literal["ready", "degraded", "starting"]
+    status: Literal["ready", "degraded", "starting", "draining"]
     detail: str
     model: str
     engine: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,6 +12,7 @@ from convrec.retrieval.base import Embedder
 from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem
 from convrec.service.recommender import Recommender
+from convrec.service.turnstile import Turns
 from convrec.service.versions import Versions
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class RecommenderSlot:
         detail: What the server is doing until then, for people who ask /ready; may be changed at any time.
         versions: The adapter versions that requests may name, once they can be loaded.
         embedder: The text embedder, once it is loaded.
+
+    Attributes:
+        turns: Those that are under way.
+        left_out: Feedback that does not train, by reason, as of the last look.
     """
 
     def __init__(
@@ -56,6 +62,8 @@ class RecommenderSlot:
         self.detail = detail
         self.versions = versions
         self.embedder = embedder
+        self.turns = Turns()
+        self.left_out: Mapping[str, int] = {}
 
     def fill(self, recommender: Recommender) -> None:
         """Begin to serve."""

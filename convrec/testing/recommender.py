@@ -77,7 +77,7 @@ def no_training(request: TrainingRequest, events: Path) -> Sequence[str]:  # noq
 
 @contextmanager
 def small_recommender(
-    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float = 5.0
+    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float = 5.0, url: str | None = None
 ) -> Iterator[Recommender]:
     """A Recommender on a ledger and an index of its own; drinker0 to drinker5 have liked eight wines each.
 
@@ -86,8 +86,9 @@ def small_recommender(
         prompts_dir: Where the prompts are.
         engine: Started by the caller if it must be.
         timeout_s: Seconds after which slates degrade.
+        url: Of the ledger's database; SQLite in the folder when None.
     """
-    with _cellar(folder, prompts_dir, engine, timeout_s) as cellar:
+    with _cellar(folder, prompts_dir, engine, timeout_s, url) as cellar:
         yield cellar.recommender(cellar.index, wine_list())
 
 
@@ -149,8 +150,11 @@ class _Cellar:
 
 
 @contextmanager
-def _cellar(folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float) -> Iterator[_Cellar]:
-    catalogue, embedder, database = wine_list(), HashEmbedder(), open_database(f"sqlite:///{folder / 'ledger.db'}")
+def _cellar(
+    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float, url: str | None = None
+) -> Iterator[_Cellar]:
+    catalogue, embedder = wine_list(), HashEmbedder()
+    database = open_database(url or f"sqlite:///{folder / 'ledger.db'}")
     ledger = Ledger(database)
     ledger.append_many(_likes(catalogue.ids))
     build_index(folder / "index", catalogue, ledger.feedback(), embedder)

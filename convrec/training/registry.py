@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,12 +202,24 @@ class Registry:
             for own in by_name.values():
                 for version in own[: max(len(own) - keep, 0)]:
                     if version.label not in spared:
-                        # Renamed first: half a version must not be found.
-                        doomed = version.path.with_name(f"{version.path.name}.pruned")
-                        version.path.rename(doomed)
-                        shutil.rmtree(doomed, ignore_errors=True)
+                        _remove(version)
                         removed.append(version.label)
         return removed
+
+    def forget(self, labels: Collection[str]) -> list[str]:
+        """Remove versions for good, active or not; what was active before, and is not among them, is active then.
+
+        Returns:
+            The labels removed: those that were there.
+        """
+        with self._lock():
+            there = [version for version in self.versions() if version.label in labels]
+            active = self._active()
+            if not set(active).isdisjoint(labels):
+                self._point([label for label in active if label not in labels])
+            for version in there:
+                _remove(version)
+        return [version.label for version in there]
 
     def _whole(self, label: str) -> bool:
         try:
@@ -248,3 +260,10 @@ class Registry:
                 yield
         except Timeout as error:
             raise DataError(f"another process holds {self.root}; try again when it is done") from error
+
+
+def _remove(version: AdapterVersion) -> None:
+    # Renamed first: half a version must not be found.
+    doomed = version.path.with_name(f"{version.path.name}.pruned")
+    version.path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

@@ -11,6 +11,7 @@ from convrec.ledger.profile import beliefs, build_profile, signal
 from convrec.ledger.schema import from_row, to_row
 from convrec.types import (
     Constraint,
+    ErasureEvent,
     Event,
     Facet,
     FacetType,
@@ -99,7 +100,10 @@ IMPRESSIONS = st.builds(
 )
 REPLIES = st.builds(ReplyEvent, ANY_ID, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT, FINITE)
 NAMES = st.builds(SessionEvent, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT)
-KINDS = (feedback(), TURNS, IMPRESSIONS, REPLIES, NAMES)
+ERASURES = st.builds(
+    ErasureEvent, ANY_ID, ANY_ID, FINITE, ANY_TEXT, st.integers(0, 1 << 40), st.lists(ANY_TEXT).map(tuple)
+)
+KINDS = (feedback(), TURNS, IMPRESSIONS, REPLIES, NAMES, ERASURES)
 EVENTS = st.one_of(KINDS)
 
 
@@ -119,7 +123,7 @@ def test_an_event_comes_back_from_its_row_as_it_was(event: Event) -> None:
     assert from_row(row["kind"], row["timestamp"], row["body"]) == event
 
 
-@given(st.one_of([st.tuples(kind, kind) for kind in (TURNS, IMPRESSIONS, REPLIES)]))
+@given(st.one_of([st.tuples(kind, kind) for kind in (TURNS, IMPRESSIONS, REPLIES, NAMES, ERASURES)]))
 def test_bodies_tell_every_field_apart_but_the_timestamp(pair: tuple[Event, Event]) -> None:
     one, other = pair
     for field in fields(one):

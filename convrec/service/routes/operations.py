@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from convrec.errors import LedgerError
 from convrec.service.keys import Scope
 from convrec.service.problems import Problem
 from convrec.service.schemas import Alive, Readiness
@@ -25,16 +28,33 @@ async def health() -> Alive:
     tags=[Scope.OPEN],
     summary="Can slates be served?",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Starting; `detail` says what it is doing."}},
+    responses={
+        503: {
+            "model": Readiness,
+            "description": "Starting, draining, or degraded by a ledger that fails; `detail` says more.",
+        }
+    },
 )
 async def ready(served: ServedDep) -> Response:
-    """200 when slates can be served, `degraded` while the language model engine is down; 503 while starting."""
-    model = served.info.model
+    """200 when slates can be served, `degraded` while the language model engine is down.
+
+    503 while starting, while draining (turns under way are finished, others refused), and while the ledger cannot
+    be read: nothing is answered that is not stored first.
+    """
+    model, turns = served.info.model, served.slot.turns
+    if turns.draining:
+        detail = f"shutting down; {turns.under_way} turns are being finished"
+        return JSONResponse(Readiness(status="draining", detail=detail, model=model).model_dump(), 503)
     try:
         recommender = served.slot.get()
     except Problem:
         starting = Readiness(status="starting", detail=served.slot.detail, model=model)
         return JSONResponse(starting.model_dump(), 503)
+    try:
+        await asyncio.to_thread(recommender.ledger.position)
+    except LedgerError as error:
+        failing = Readiness(status="degraded", detail=str(error), model=model)
+        return JSONResponse(failing.model_dump(), 503)
     state = await recommender.engine.health()
     answer = Readiness(
         status="ready" if state.ready else "degraded",

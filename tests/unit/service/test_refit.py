@@ -46,7 +46,7 @@ class World:
     def __init__(self, folder: Path, slot: RecommenderSlot, new: object) -> None:
         self.folder, self.slot, self.new, self.position, self.rebuilt = folder, slot, new, 10, 0
         self.fail = self.refuse = False
-        self.newer = 0
+        self.newer = self.erased = 0
 
     async def take(self, index: Index) -> None:
         if self.refuse:
@@ -62,7 +62,16 @@ class World:
         return open_index(self.folder, HashEmbedder())
 
     def refit(self, index: Index, events: int = 5, grace_s: float = 0.2) -> Refit:
-        return Refit(self, index, lambda: self.position, self.rebuild, events, grace_s, look_s=0.02)  # type: ignore[arg-type]
+        return Refit(
+            self,  # type: ignore[arg-type]
+            index,
+            lambda: self.position,
+            self.rebuild,
+            events,
+            grace_s,
+            look_s=0.02,
+            erased=lambda: self.erased,
+        )
 
 
 async def until(true: object, seconds: float = 20.0) -> None:
@@ -140,6 +149,17 @@ async def test_zero_events_mean_never(folder: Path, recommenders: list[object]) 
         await asyncio.sleep(0.2)
     assert world.rebuilt == 0
     open_index(folder, HashEmbedder()).close()
+
+
+async def test_an_erasure_is_refitted_at_once_and_once(folder: Path, recommenders: list[object]) -> None:
+    old, new = recommenders
+    slot = RecommenderSlot(old)  # type: ignore[arg-type]
+    world = World(folder, slot, new)
+    async with world.refit(open_index(folder, HashEmbedder()), events=0):
+        world.position = world.erased = 11
+        await until(lambda: slot.get() is new)
+        await asyncio.sleep(0.2)
+    assert world.rebuilt == 1
 
 
 def test_texts_that_did_not_change_are_not_embedded_again(folder: Path) -> None:

@@ -34,6 +34,16 @@ def test_a_damaged_note_begins_anew(tmp_path: Path) -> None:
     assert read_last_run(tmp_path / "last.json") == LastRun(7, 3.0)
 
 
+def test_an_erasure_that_adapters_do_not_know_of_calls_for_a_training_once(tmp_path: Path) -> None:
+    made = Schedule((), tmp_path / "log", tmp_path / "last.json", lambda: 9, 1000, 0, erased=lambda: 8)
+    assert made.due(9, 0.0), "also where none was ever made"
+    assert not made.due(9, 1.0)
+    write_last_run(LastRun(7, 2.0), tmp_path / "last.json")
+    assert made.due(9, 3.0)
+    write_last_run(LastRun(9, 4.0), tmp_path / "last.json")
+    assert not made.due(9, 5.0)
+
+
 async def test_it_runs_the_command_and_keeps_its_output(tmp_path: Path) -> None:
     write_last_run(LastRun(0, 0.0), tmp_path / "last.json")
     async with schedule(tmp_path, events=1, position=3, code="print('trained')"):
