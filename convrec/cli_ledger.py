@@ -97,12 +97,10 @@ def erase_user(
     as_json: Json = False,
 ) -> None:
     """Remove everything of a user: ledger, keys, index, files of the data folder; names the adapters that knew."""
-    from convrec.service.erase import erase
-
     workshop = Workshop(load_settings(data_dir=data_dir))
     if not yes:
         typer.confirm(f"Remove everything of {user}?", abort=True)
-    done = erase(user, workshop.ledger, workshop.registry, workshop.keys, workshop.settings)
+    done = workshop.erase(user)
     if as_json:
         print_json(dataclasses.asdict(done))
     else:

@@ -229,7 +229,7 @@ class Ledger:
             return {kind: int(n) for kind, n in connection.execute(query)}
 
     def position(self) -> int:
-        """The highest seq; 0 for an empty ledger. It grows with every event stored and with every erasure of a user.
+        """The highest seq; 0 for an empty ledger. It grows with what is stored and with every erasure of a user.
 
         Only erasing a session may lower it.
 

@@ -182,10 +182,10 @@ def index_status(index_dir: Path) -> IndexMeta:
 
 
 def remove_index(index_dir: Path) -> bool:
-    """Remove the index, whose next opening finds none.
+    """Remove the index, whose next opening finds none. One that this process has open stays.
 
     Returns:
-        Whether there was one.
+        Whether it was there and is gone.
 
     Raises:
         IndexUnavailableError: Another process holds it.
@@ -195,6 +195,8 @@ def remove_index(index_dir: Path) -> bool:
     lock = IndexLock(index_dir)
     lock.acquire()
     try:
+        if not lock.sole:
+            return False
         (index_dir / "CURRENT").unlink(missing_ok=True)
         _sweep(index_dir)
     finally:

@@ -26,6 +26,7 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
+from convrec.service.erase import Erased, erase
 from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
@@ -129,6 +130,10 @@ class Workshop:
     def left_out(self) -> dict[str, int]:
         """How much feedback of the ledger does not train, by reason; caps come with the training itself."""
         return screen(self.ledger.feedback(), self.ledger.impressions(), ScreeningConfig()).counts
+
+    def erase(self, user_id: str) -> Erased:
+        """Remove everything of a person; see erase.py."""
+        return erase(user_id, self.ledger, self.registry, self.keys, self.settings)
 
     def index_is_current(self, catalogue: Catalogue) -> bool:
         """Whether there is an index of just this catalogue, and of nobody who was erased."""

@@ -177,7 +177,7 @@ async def _work(
             erased=lambda: unlearned_position(workshop.ledger, workshop.registry),
         )
     )
-    slot.open(Office(shelf, workshop.registry, jobs))
+    slot.open(Office(shelf, workshop.registry, jobs, workshop.erase))
     steps.note(f"API  {url}")
     if ui:
         # The page asks nobody who they are, and speaks for everybody that its key speaks for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -16,6 +16,7 @@ from convrec.service.turnstile import Turns
 from convrec.service.versions import Versions
 
 if TYPE_CHECKING:
+    from convrec.service.erase import Erased
     from convrec.service.jobs import Jobs
     from convrec.service.shelf import Shelf
     from convrec.training.registry import Registry
@@ -29,11 +30,13 @@ class Office:
         shelf: The catalogue.
         registry: The adapters.
         jobs: The trainings.
+        erase: Takes a person out of everything; blocks.
     """
 
     shelf: Shelf
     registry: Registry
     jobs: Jobs
+    erase: Callable[[str], Erased]
 
 
 class RecommenderSlot:

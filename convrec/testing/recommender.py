@@ -23,10 +23,13 @@ from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.retrieval.index import Index, build_index, open_index
+from convrec.service.erase import erase
 from convrec.service.jobs import Jobs, TrainingRequest
+from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
 from convrec.service.shelf import Shelf
 from convrec.service.slot import Office, RecommenderSlot
+from convrec.settings import Settings
 from convrec.testing.retriever import HashEmbedder
 from convrec.training.registry import Registry
 from convrec.types import Domain, Facet, FacetType, FeedbackEvent, FeedbackType, Item
@@ -110,7 +113,11 @@ def small_server(
         slot = RecommenderSlot(cellar.recommender(cellar.index, wine_list()))
         shelf = Shelf(slot, store, lambda: store.load(WINES), cellar.recommender, cellar.index)
         jobs = Jobs(folder / "jobs", training, folder / "retrain.log")
-        slot.open(Office(shelf, Registry(folder / "adapters"), jobs))
+        registry, settings = Registry(folder / "adapters"), Settings(data_dir=folder)
+        keys = KeyStore(cellar.database)
+        slot.open(
+            Office(shelf, registry, jobs, lambda user_id: erase(user_id, cellar.ledger, registry, keys, settings))
+        )
         yield slot
 
 

@@ -19,7 +19,7 @@ from convrec.service.feedback import append_each
 from convrec.service.problems import Problem
 from convrec.service.routes.refusals import TOO_LARGE, refusals
 from convrec.service.schemas import Body, Id
-from convrec.service.slot import RecommenderDep, ServedDep
+from convrec.service.slot import OfficeDep, RecommenderDep, ServedDep
 from convrec.service.views import ProfileView, UsersView, profile_view, users_view
 from convrec.types import Event, FeedbackEvent
 
@@ -116,13 +116,16 @@ class ExportView(BaseModel):
     events: list[dict[str, Any]]
 
 
-class Erased(BaseModel):
-    """How many events were removed."""
+class ErasedView(BaseModel):
+    """How many events were removed, and the adapters that learned from them: the next training removes those."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "ann", "events": 17}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_id": "ann", "events": 17, "adapters": ["films/3"]}]}
+    )
 
     user_id: str
     events: int
+    adapters: tuple[str, ...]
 
 
 @ruling.get("/users", summary="List users", responses=refusals())
@@ -175,12 +178,13 @@ async def user(user_id: UserPath, recommender: RecommenderDep) -> ProfileView:
 
 
 @ruling.delete("/users/{user_id:path}", summary="Erase a person", responses=refusals())
-async def erase(user_id: UserPath, recommender: RecommenderDep) -> Erased:
-    """Remove everything of a person from the ledger, durably, as `convrec erase` does.
+async def erase(user_id: UserPath, office: OfficeDep) -> ErasedView:
+    """Remove everything of a person, durably, as `convrec erase` does: ledger, API keys, files of the data folder.
 
-    The next index and the next adapter are made without them. Erasing somebody unknown removes nothing.
+    An index without them follows within seconds. Erasing somebody unknown removes nothing.
     """
-    return Erased(user_id=user_id, events=await asyncio.to_thread(recommender.ledger.erase, user_id))
+    done = await asyncio.to_thread(office.erase, user_id)
+    return ErasedView(user_id=user_id, events=done.events, adapters=done.adapters)
 
 
 def _import(

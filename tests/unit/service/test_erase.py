@@ -150,7 +150,8 @@ def test_the_index_goes_and_a_server_that_holds_it_is_told(workshop: Workshop) -
     assert workshop.index_is_current(workshop.catalogue())
     with open_index(workshop.settings.index_dir, HashEmbedder()):
         before = index_status(workshop.settings.index_dir)
-        forget(workshop)
+        assert not forget(workshop).index
+        assert index_status(workshop.settings.index_dir) == before
         assert workshop.ledger.erased_position() > before.ledger_position
     assert not workshop.index_is_current(workshop.catalogue())
     assert workshop.index(workshop.catalogue(), silent) == _current(workshop)

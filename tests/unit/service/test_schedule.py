@@ -6,9 +6,11 @@ from convrec.service.jobs import Jobs, TrainingRequest
 from convrec.service.schedule import LastRun, Schedule, read_last_run, write_last_run
 
 
-def schedule(folder: Path, events: int = 0, hours: float = 0.0, position: int = 0, code: str = "pass") -> Schedule:
+def schedule(
+    folder: Path, events: int = 0, hours: float = 0.0, position: int = 0, code: str = "pass", erased: int = 0
+) -> Schedule:
     jobs = Jobs(folder / "jobs", lambda request, said: (sys.executable, "-c", code), folder / "log")
-    return Schedule(jobs, folder / "last.json", lambda: position, events, hours, 0.01)
+    return Schedule(jobs, folder / "last.json", lambda: position, events, hours, 0.01, lambda: erased)
 
 
 def test_new_events_call_for_a_training(tmp_path: Path) -> None:
@@ -35,7 +37,7 @@ def test_a_damaged_note_begins_anew(tmp_path: Path) -> None:
 
 
 def test_an_erasure_that_adapters_do_not_know_of_calls_for_a_training_once(tmp_path: Path) -> None:
-    made = Schedule((), tmp_path / "log", tmp_path / "last.json", lambda: 9, 1000, 0, erased=lambda: 8)
+    made = schedule(tmp_path, events=1000, position=9, erased=8)
     assert made.due(9, 0.0), "also where none was ever made"
     assert not made.due(9, 1.0)
     write_last_run(LastRun(7, 2.0), tmp_path / "last.json")

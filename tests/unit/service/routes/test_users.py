@@ -87,7 +87,7 @@ async def test_the_export_holds_all_and_the_erasure_leaves_nothing(
     assert "a Syrah for wanda/k" in [event.get("message") for event in export["events"]]
     assert "waldo" not in str(export)
     erased = await client.delete("/v1/users/wanda%2Fk")
-    assert erased.json() == {"user_id": "wanda/k", "events": 5}
+    assert erased.json() == {"user_id": "wanda/k", "events": 5, "adapters": []}
     assert (await client.delete("/v1/users/wanda%2Fk")).json()["events"] == 0
     assert (await client.get("/v1/users/wanda%2Fk/export")).json()["events"] == []
     assert (await client.get("/v1/users/wanda%2Fk")).json()["known"] is False
