@@ -92,3 +92,7 @@ async def test_the_export_holds_all_and_the_erasure_leaves_nothing(
     assert (await client.get("/v1/users/wanda%2Fk/export")).json()["events"] == []
     assert (await client.get("/v1/users/wanda%2Fk")).json()["known"] is False
     assert len((await client.get("/v1/users/waldo/export")).json()["events"]) == 5
+    # The index that serves is not taken from under it.
+    slate = await client.post("/v1/recommendations", json={"user_id": "waldo"})
+    assert slate.json()["recommendations"]
+    assert (await client.put("/v1/items/after", json={"title": "After it"})).status_code == 200
