@@ -140,6 +140,21 @@ class Catalogue(Mapping[str, Item]):
         bound, compare = as_number(constraint.value), _COMPARE[constraint.op]
         return bound is not None and any(compare(number, bound) for number in item.numbers(constraint.facet))
 
+    def meets(self, item_id: str, constraints: Iterable[Constraint]) -> bool:
+        """Whether an item meets all constraints, of those on a facet that are marked `either` at least one.
+
+        Raises:
+            KeyError: The item is not in the catalogue.
+        """
+        open_facets: dict[str, bool] = {}
+        for constraint in constraints:
+            met = self.satisfies(item_id, constraint)
+            if constraint.either:
+                open_facets[constraint.facet] = met or open_facets.get(constraint.facet, False)
+            elif not met:
+                return False
+        return all(open_facets.values())
+
     def describe(self, item: Item) -> str:
         """An item in one line for prompts and embeddings: "Title (first; second, of, many)".
 
