@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from convrec.cli_options import DataDir, Json
 from convrec.dialogue.state import update
-from convrec.dialogue.understanding import Understanding
 from convrec.service.build import Workshop
 from convrec.service.views import understood_view
 from convrec.settings import load_settings
@@ -29,7 +28,8 @@ def understand_messages(
     as_json: Json = False,
 ) -> None:
     """Say how messages are understood on the ingested catalogue; --json prints one line for each."""
-    understanding = Understanding(Workshop(load_settings(data_dir=data_dir)).catalogue())
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    understanding = workshop.understanding(workshop.catalogue())
     state = SessionState()
     for message in text:
         intent = understanding.understand(message, state)

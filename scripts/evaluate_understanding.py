@@ -17,9 +17,11 @@ from pathlib import Path
 
 from convrec.data.catalogue import Catalogue, read_items
 from convrec.data.sources import fetch_movielens
+from convrec.dialogue.judging import learned_kinds
 from convrec.dialogue.understanding import Understanding
 from convrec.evaluation.messages import differences, read_messages, understood
 from convrec.prompting import load_domain
+from convrec.service.build import Workshop
 from convrec.settings import load_settings
 from convrec.types import Item, SessionState
 
@@ -30,12 +32,14 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--data-dir", type=Path, default=None, help="where the demo's data set is [.convrec]")
     parser.add_argument("--errors", action="store_true", help="print what was misunderstood")
+    parser.add_argument("--rules", action="store_true", help="without the learned judge of kinds")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     settings = load_settings(data_dir=arguments.data_dir)
     items = read_items(fetch_movielens(settings.data_dir).catalogue_file)
     catalogue = Catalogue((i for i in items if isinstance(i, Item)), load_domain(settings.prompts_dir, "movies"))
-    understanding = Understanding(catalogue)
+    judge = None if arguments.rules else learned_kinds(Workshop(settings).embedder)
+    understanding = Understanding(catalogue, judge)
     labelled = read_messages(arguments.file)
     started = time.perf_counter()
     intents = [understanding.understand(one.message, SessionState()) for one in labelled]

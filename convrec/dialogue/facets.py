@@ -283,7 +283,7 @@ def _is_either(chain: Sequence[_Phrase], tokens: Sequence[Token], occupied: Coll
     """Whether one of the values is enough: "a comedy or a western", "comedies and westerns"."""
     values = {(phrase.facet, phrase.value) for phrase in chain}
     between = {tokens[i].word for i in range(chain[0].first, chain[-1].last) if i not in occupied}
-    several = any(_is_plural(tokens[phrase.last - 1].word) for phrase in chain[:-1])
+    several = any(_is_plural(tokens[phrase.last - 1].word, phrase.value) for phrase in chain[:-1])
     return len(values) > 1 and ("or" in between or ("and" in between and several))
 
 
@@ -301,8 +301,9 @@ def _chains(phrases: Sequence[_Phrase], tokens: Sequence[Token]) -> list[list[_P
     return chains
 
 
-def _is_plural(word: str) -> bool:
-    return stem(word) != word
+def _is_plural(word: str, value: str) -> bool:
+    """Whether a word is a plural, and not because the value itself looks like one ("Children's")."""
+    return stem(word) != word and word not in words(value)
 
 
 def _consistent(readings: Sequence[Reading]) -> tuple[Reading, ...]:

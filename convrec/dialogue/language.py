@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 MESSAGE_LIMIT = 2000
 """Characters of a message that are read; what follows is ignored, so that any input costs bounded work."""
 
+_TOKEN_LIMIT = 600
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]|&|\d+\.\d+|[^\W_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*")
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8"}
@@ -107,11 +109,11 @@ def fold(text: str) -> str:
 
 
 def tokenise(text: str) -> tuple[Token, ...]:
-    """The tokens of a text, in order."""
+    """The tokens of a text, in order; the first 600."""
     tokens: list[Token] = []
     clause, end = 0, 0
     asked: set[int] = set()
-    for match in _TOKEN.finditer(text):
+    for match in islice(_TOKEN.finditer(text), _TOKEN_LIMIT):
         gap = text[end : match.start()]
         word = _normal(match.group())
         if "?" in gap:

@@ -32,7 +32,8 @@ _CUE_PAIRS = frozenset(
     (first, second)
     for second, firsts in {
         "to": "sequel similar close closer comparable akin",
-        "of": "instead line style vein spirit mood fan fans sort reminiscent reminds kind tone more lines enough out think mix heard",
+        "of": "instead line lines style vein spirit mood fan fans sort reminiscent reminds kind tone more enough out "
+        "think mix heard",
         "as": "such same good mood vibe feel funny dark style",
         "me": "reminds",
         "for": "care up down",
@@ -251,10 +252,11 @@ class TitleLinker:
         rare = self._is_rare(match, span, cued, before, after)
         if whole == _PART:
             likened = own > 1 or rare or self._is_likened(span, tokens, match.first)
-            supported = cued and _ends_here(span, after) and likened
+            named = rare and _is_named(span, before, after)
+            supported = (cued and _ends_here(span, after) and likened) or named
         else:
             supported = (
-                (rare and (whole < 2 or cued))
+                (rare and (whole < 2 or cued or _is_named(span, before, after)))
                 or (cased and _stands_out(span, before, after) and not (match.corrected and own == 1))
                 or (_is_alone(span, before, after) and not (match.corrected and own == 1))
                 or (
@@ -384,6 +386,13 @@ def _stands_out(span: Sequence[Token], before: Token | None, after: Token | None
     longer = after is not None and after.capital and not _breaks(after) and after.word not in FUNCTION_WORDS
     named = before is not None and before.capital and not before.opens and not _breaks(span[0])
     return not longer and not (named and before is not None and before.word not in FUNCTION_WORDS)
+
+
+def _is_named(span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
+    """Whether a part of a title stands as a name: with a capital inside a sentence, as a subject, or first."""
+    if after is not None and after.word in PREDICATES | _FOLLOWERS and not _breaks(after):
+        return True
+    return before is None or (span[0].capital and not span[0].opens)
 
 
 def _is_alone(span: Sequence[Token], before: Token | None, after: Token | None) -> bool:

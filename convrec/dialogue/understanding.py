@@ -17,6 +17,7 @@ from convrec.dialogue.changes import ChangeReader, Changes
 from convrec.dialogue.clarifying import clarify
 from convrec.dialogue.facets import FacetReader, Reading
 from convrec.dialogue.feeling import VERDICTS, Cue, Feeling, FeelingReader
+from convrec.dialogue.judging import KindJudge
 from convrec.dialogue.kinds import Signs, kind_of
 from convrec.dialogue.language import (
     MESSAGE_LIMIT,
@@ -58,6 +59,7 @@ _RESET = re.compile(
     re.I,
 )
 _WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
+_ABOUT_ITEMS = frozenset(IntentKind) - {IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE}
 _YES = vocabulary("yes yeah yep sure ok okay fine please alright right good great perfect y ja")
 _YES_COMPANY = vocabulary(
     """do that it then thanks thank you sounds go ahead instead lets works for me with yes why not would be"""
@@ -98,10 +100,12 @@ class Understanding:
 
     Args:
         catalogue: Its titles, facets and values are all that can be understood.
+        judge: Has a say in the kind of a message; None leaves it to the rules.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, judge: KindJudge | None = None) -> None:
         self._catalogue = catalogue
+        self._judge = judge
         self._linker = TitleLinker(catalogue, plain_words(catalogue))
         self._feelings = FeelingReader(catalogue.domain)
         self._ranges = RangeReader(catalogue)
@@ -109,6 +113,12 @@ class Understanding:
         self._changes = ChangeReader(catalogue)
         self._nouns = _nouns(catalogue.domain)
         self._stop = STOP_WORDS | VERDICTS | _SOCIAL_SIGNS | {catalogue.domain.verb, catalogue.domain.past}
+
+    def masked(self, message: str) -> str:
+        """The message with [title] in the place of every title."""
+        text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
+        tokens = tokenise(text)
+        return _masked(text, tokens, self._linker.link(text, tokens))
 
     def understand(self, message: str, state: SessionState) -> Intent:
         """A message as an intent.
@@ -125,7 +135,7 @@ class Understanding:
             return answer
         found = self._read(text, state)
         query = self._query(text, found)
-        kind = kind_of(found.tokens, self._signs(found, query, state))
+        kind = self._kind(text, found, query, state)
         if resets and kind in (IntentKind.REFINE, IntentKind.SMALL_TALK):
             kind = IntentKind.RECOMMEND
         wishes, changes = kind in _WISHING, found.changes
@@ -175,6 +185,17 @@ class Understanding:
             k,
             frozenset(taken),
         )
+
+    def _kind(self, text: str, found: _Reading, query: str, state: SessionState) -> IntentKind:
+        """What the rules say, and the judge of it where there is anything to judge."""
+        by_rule = kind_of(found.tokens, self._signs(found, query, state))
+        refined = by_rule is IntentKind.REFINE and (state.turns > 0 or found.changes)
+        if self._judge is None or refined or not found.tokens:
+            return by_rule
+        titles = [link for link in found.links if not link.item_id.startswith("#")]
+        judged = self._judge.kind(_masked(text, found.tokens, titles), by_rule)
+        # What names an item or a facet is about them, unless the rules know better.
+        return by_rule if judged not in _ABOUT_ITEMS and (found.links or found.readings) else judged
 
     def _signs(self, found: _Reading, query: str, state: SessionState) -> Signs:
         stated = [reading.constraint for reading in found.readings if reading.stated]
@@ -307,6 +328,13 @@ def _referred(link: Link, state: SessionState) -> str:
         return link.item_id
     rank = link.item_id[1:]
     return state.slate[int(rank) - 1] if rank.isdigit() and 0 < int(rank) <= len(state.slate) else ""
+
+
+def _masked(text: str, tokens: Sequence[Token], links: Sequence[Link]) -> str:
+    """A text with [title] in the place of every title."""
+    for link in reversed(links):
+        text = f"{text[: tokens[link.first].start]}[title]{text[tokens[link.last - 1].end :]}"
+    return text
 
 
 def _answer(text: str, asked: Clarification, state: SessionState) -> Intent | None:
