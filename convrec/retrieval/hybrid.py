@@ -42,6 +42,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,9 @@ from convrec.retrieval.texts import Texts, Words
 from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
 
 Scores = NDArray[np.float64]
+
+_SEARCHED = 20_000
+"""Items that are looked through for preferences: 20,000 take 40 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,20 @@ class HybridRetriever:
             found |= dict.fromkeys(signals.words.nearest(n))
         if not found or query.constraints or not len(history.rows_H):
             found |= dict.fromkeys(self._by_popularity[:n])
+        prefers = [wish for wish in query.constraints if wish.strength == "prefer"]
+        if prefers:
+            found |= dict.fromkeys(islice(self._preferred(query, prefers), n))
         return list(found)
+
+    def _preferred(self, query: RetrievalQuery, prefers: Sequence[Constraint]) -> Iterator[str]:
+        """Popular items that meet a preference and all that is required: the other sources may hold none."""
+        musts = [wish for wish in query.constraints if wish.strength == "must"]
+        barred = query.exclude | query.seeds.keys()
+        for item_id in self._by_popularity[:_SEARCHED]:
+            if self._qualifies(item_id, barred, musts) and any(
+                self._catalogue.satisfies(item_id, wish) for wish in prefers
+            ):
+                yield item_id
 
     def _near(self, vector_F: Floats, n: int) -> dict[str, None]:
         return dict.fromkeys(item_id for item_id, _ in self._index.store.nearest("behaviour", vector_F, n))
