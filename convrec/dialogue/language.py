@@ -17,7 +17,7 @@ from itertools import islice
 MESSAGE_LIMIT = 2000
 """Characters of a message that are read; what follows is ignored, so that any input costs bounded work."""
 
-_TOKEN_LIMIT = 600
+_TOKEN_LIMIT = 300
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]|&|\d+\.\d+|[^\W_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*")
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8"}
@@ -109,7 +109,7 @@ def fold(text: str) -> str:
 
 
 def tokenise(text: str) -> tuple[Token, ...]:
-    """The tokens of a text, in order; the first 600."""
+    """The tokens of a text, in order; the first 300."""
     tokens: list[Token] = []
     clause, end = 0, 0
     asked: set[int] = set()

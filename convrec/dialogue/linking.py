@@ -32,8 +32,8 @@ _CUE_PAIRS = frozenset(
     (first, second)
     for second, firsts in {
         "to": "sequel similar close closer comparable akin",
-        "of": "instead line lines style vein spirit mood fan fans sort reminiscent reminds kind tone more enough out "
-        "think mix heard",
+        "of": "instead line lines style vein spirit mood fan fans sort reminiscent reminds kind tone more enough "
+        "out think mix heard",
         "as": "such same good mood vibe feel funny dark style",
         "me": "reminds",
         "for": "care up down",

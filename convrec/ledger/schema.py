@@ -284,11 +284,7 @@ def _encode_constraint(constraint: Constraint) -> list[Any]:
 
 
 def _decode_constraints(bodies: Sequence[Sequence[Any]]) -> tuple[Constraint, ...]:
-    """Earlier versions wrote a value to avoid as one to include weakly."""
-    return tuple(
-        Constraint(facet, "exclude" if (op, strength) == ("include", "avoid") else op, value, strength, *either)
-        for facet, op, value, strength, *either in bodies
-    )
+    return tuple(Constraint(*body) for body in bodies)
 
 
 def _float(value: float | None) -> float | None:

@@ -185,8 +185,12 @@ class Workshop:
         return Interest(engine, self.prompts.load("rank"), catalogue)
 
     def understanding(self, catalogue: Catalogue) -> Understanding:
-        """What reads messages, with the learned judge of kinds where it fits the embedder."""
-        return Understanding(catalogue, learned_kinds(self.embedder))
+        """What reads messages, with the learned judge of kinds where there is the embedder that it fits."""
+        try:
+            judge = learned_kinds(self.embedder)
+        except SettingsError:
+            judge = None
+        return Understanding(catalogue, judge)
 
     async def fit_blend(self, catalogue: Catalogue, engine: Engine, progress: Progress = silent) -> Blend:
         """Fit the blend on held-out interactions with a started engine, and store it."""
