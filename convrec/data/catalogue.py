@@ -89,7 +89,12 @@ class Catalogue(Mapping[str, Item]):
         self.ids: tuple[str, ...] = tuple(self._items)
         self.domain = domain
         attributes = {name for item in ordered for name in item.attributes}
-        own = tuple(facet for facet in domain.facets if facet.name in attributes)
+        own = tuple(
+            facet
+            for facet in domain.facets
+            # Where facets are inferred, a range of no numbers is left to inference.
+            if facet.name in attributes and (not domain.infer_facets or self._holds(facet))
+        )
         others = sorted(attributes - {facet.name for facet in own}) if domain.infer_facets else []
         self.facets: tuple[Facet, ...] = own + tuple(facet for name in others if (facet := self._infer(name)))
         self._values = {facet.name: tuple(_by_count(self._words(facet.name))) for facet in self.facets}
@@ -186,6 +191,10 @@ class Catalogue(Mapping[str, Item]):
         """A 64-bit number per item in order: two items of the same title and attributes share it."""
         told = (json.dumps([item.title, sorted(_plain(item).items())]) for item in self._items.values())
         return tuple(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in told)
+
+    def _holds(self, facet: Facet) -> bool:
+        """Whether a facet has values of its type."""
+        return facet.type is FacetType.SET or any(item.numbers(facet.name) for item in self._items.values())
 
     def _words(self, attribute: str) -> Iterator[str]:
         return (written(value) for item in self._items.values() for value in item.values(attribute))
