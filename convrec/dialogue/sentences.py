@@ -13,7 +13,7 @@ from convrec.data.catalogue import Catalogue, written
 from convrec.dialogue import patterns
 from convrec.dialogue.script import Script
 from convrec.dialogue.titles import TitleScanner
-from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted
+from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted, wishes_of
 from convrec.types import (
     Constraint,
     EvidenceKind,
@@ -67,13 +67,17 @@ class Sentences:
         """Everything that a reply to this turn may be; every text of it names items of the slate only."""
         shown = slate.recommendations
         own = frozenset(r.item.item_id for r in shown)
+        clarification = intent.clarification
+        if clarification is not None and clarification.asks:
+            asked = ([clarification.text], [text.format(**self._nouns) for text in patterns.ASKED_BACK])
+            return Script((self._first_safe(asked, own)[:1] or ("…?",),))
         if not shown:
             return Script((self._first_safe(self._empty(state), own)[:1] or ("…",),))
         titles = [r.item.title for r in shown]
         if intent.kind in (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE):
             slots = [self._leads(intent, own), self._joint(titles, patterns.EXAMPLES, own)]
         else:
-            slots = [self._openings(intent, state, len(shown), own)]
+            slots = [self._said_first(intent, state, own), self._openings(intent, state, len(shown), own)]
             slots += [self._sentences(self._facts(r, own), n, own) for n, r in enumerate(shown[:TOLD])]
             rest = titles[TOLD:]
             slots += (
@@ -97,6 +101,17 @@ class Sentences:
     def _first_safe(self, choices: Iterable[Iterable[str]], own: frozenset[str]) -> tuple[str, ...]:
         """What is safe of the first choice of which anything is."""
         return next((safe for choice in choices if (safe := self._safe(choice, own))), ())
+
+    def _said_first(self, intent: Intent, state: SessionState, own: frozenset[str]) -> tuple[str, ...]:
+        """What a reply owes before it speaks of the slate: what was given up, or the wishes so far."""
+        if intent.clarification is not None:
+            said = ([intent.clarification.text], patterns.GIVEN_UP)
+            return self._first_safe(said, own)[:1] or ("…",)
+        if intent.lists:
+            wishes = ", ".join(wishes_of(self._catalogue, state.constraints))
+            listing = [patterns.LISTED.format(wishes=wishes)] if wishes else []
+            return self._first_safe((listing, patterns.UNLISTED), own)
+        return ()
 
     # --- openings and endings ----------------------------------------------------------------------------
 
@@ -147,13 +162,7 @@ class Sentences:
 
     def _empty(self, state: SessionState) -> Iterator[Sequence[str]]:
         """Which wishes leave nothing."""
-        wishes = ", ".join(
-            (
-                *wanted(state.constraints),
-                *bounded(self._catalogue, state.constraints),
-                *(f"without {value}" for value in refused(state.constraints)),
-            )
-        )
+        wishes = ", ".join(wishes_of(self._catalogue, state.constraints))
         if wishes:
             yield [text.format(wishes=wishes, **self._nouns) for text in patterns.EMPTY]
         yield [text.format(**self._nouns) for text in patterns.EXHAUSTED]

@@ -6,13 +6,14 @@ The slate view is one and the same in chat messages, in /v1/recommendations, in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.evidence import why
 from convrec.service.recommender import SlateReady, UserView
-from convrec.types import AttributeValue, Facet, FacetType, Item, Recommendation
+from convrec.types import AttributeValue, Facet, FacetType, Intent, Item, Recommendation
 
 _HISTORY = 50
 
@@ -192,6 +193,16 @@ def slate_view(ready: SlateReady, catalogue: Catalogue) -> SlateView:
         intent=IntentView.model_validate(ready.intent),
         recommendations=tuple(_recommendation_view(r, catalogue) for r in slate.recommendations),
     )
+
+
+def understood_view(intent: Intent) -> dict[str, Any]:
+    """A message as understood, for programs; `clarification` only where something has to be said."""
+    asked = intent.clarification
+    return {
+        **IntentView.model_validate(intent).model_dump(mode="json"),
+        "references": list(intent.references),
+        **({"clarification": asked.text} if asked else {}),
+    }
 
 
 def item_view(item: Item) -> ItemView:
