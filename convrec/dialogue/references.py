@@ -37,8 +37,8 @@ _AFTER = vocabulary(
     doesnt because"""
 )
 _REFERRING = vocabulary(
-    """like why compare seen loved liked hated not versus vs about number watched saw love hate enjoyed dislike
-    disliked prefer replace between swap skip remove than"""
+    """like why compare seen loved liked hated not versus vs number watched saw love hate enjoyed dislike disliked
+    prefer replace swap skip remove"""
 )
 _LISTING = frozenset(("and", "or", "vs", "versus", "to", "than", "nor", "with"))
 _POINTERS = frozenset(("that", "this", "it"))
