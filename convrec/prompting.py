@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -101,32 +101,65 @@ class Prompts:
 
     Args:
         prompts_dir: The folder that holds `<task>.v<N>.j2` files.
+        pinned: task -> the version that `load` takes where none is asked for; the latest of the other tasks.
     """
 
-    def __init__(self, prompts_dir: Path) -> None:
+    def __init__(self, prompts_dir: Path, pinned: Mapping[str, int] | None = None) -> None:
         self._dir = prompts_dir
+        self._pinned = pinned or {}
         self._environment = ImmutableSandboxedEnvironment(
             loader=DictLoader({}), undefined=StrictUndefined, autoescape=False
         )
 
     def load(self, task: str, version: int | None = None) -> Prompt:
-        """A version of a task's template, the latest by default.
+        """A version of a task's template, the active one by default.
 
         Raises:
             PromptError: It does not exist (the message lists what does) or is malformed.
         """
-        known = {
-            (match["task"], int(match["version"])): path
-            for path in self._dir.glob("*.j2")
-            if (match := _FILE_NAME.fullmatch(path.name))
-        }
+        known = self._files()
         if version is None:
-            version = max((v for name, v in known if name == task), default=0)
+            version = self._active(task, known)
         if (task, version) not in known:
             wanted = f"{task}.v{version}" if version else task
             found = _names(f"{name}.v{v}" for name, v in known)
             raise PromptError(f"no prompt {wanted} in {self._dir}; known: {found}")
         return self._parse(task, version, known[task, version])
+
+    def named(self, name: str) -> Prompt:
+        """A version by its name, "rank.v1", or the active one by its task's.
+
+        Raises:
+            PromptError: as `load`.
+        """
+        task, _, version = name.partition(".v")
+        return self.load(task, int(version) if version.isdigit() else None)
+
+    def active(self) -> tuple[Prompt, ...]:
+        """The version of every task that is used, by task.
+
+        Raises:
+            PromptError: One is malformed.
+        """
+        return tuple(self.load(task) for task in sorted({task for task, _ in self._files()}))
+
+    def all(self) -> tuple[Prompt, ...]:
+        """Every version of every task, by task and version.
+
+        Raises:
+            PromptError: One is malformed.
+        """
+        return tuple(self._parse(task, version, path) for (task, version), path in sorted(self._files().items()))
+
+    def _files(self) -> dict[tuple[str, int], Path]:
+        return {
+            (match["task"], int(match["version"])): path
+            for path in self._dir.glob("*.j2")
+            if (match := _FILE_NAME.fullmatch(path.name))
+        }
+
+    def _active(self, task: str, known: Collection[tuple[str, int]]) -> int:
+        return self._pinned.get(task) or max((version for name, version in known if name == task), default=0)
 
     def _parse(self, task: str, version: int, path: Path) -> Prompt:
         text = _read(path, PromptError)

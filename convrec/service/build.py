@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from sqlalchemy import Engine as Database
 
@@ -38,13 +40,26 @@ class Workshop:
 
     Args:
         settings: Of this process.
+        pinned: task -> version of the prompts that are not the latest.
 
     Raises:
         LedgerError: The database cannot be opened (from the properties).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pinned: Mapping[str, int] | None = None) -> None:
         self.settings = settings
+        self._pinned = pinned or {}
+
+    def elsewhere(self, data_dir: Path, pinned: Mapping[str, int] | None = None) -> Workshop:
+        """The same models and settings over another data folder, with a ledger of its own; `pinned` as above."""
+        moved = {
+            "data_dir": data_dir,
+            "database_url": None,
+            "model": self.model,
+            "embedder": self._model(self.settings.embedder, EMBEDDER, "embedder"),
+            "domain": None,
+        }
+        return Workshop(self.settings.model_copy(update=moved), pinned)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -64,7 +79,7 @@ class Workshop:
     @cached_property
     def prompts(self) -> Prompts:
         """The prompt templates."""
-        return Prompts(self.settings.prompts_dir)
+        return Prompts(self.settings.prompts_dir, self._pinned)
 
     @cached_property
     def embedder(self) -> Embedder:
