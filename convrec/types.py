@@ -382,9 +382,10 @@ class Evidence:
 
     Args:
         kind: ATTRIBUTE (facet and value that the item has and that was asked for or is liked), HISTORY (item_id
-            and title of a history item near in behaviour), REQUEST (words of the message found in the item),
+            and title of a history item that carries the score), REQUEST (words of the message found in the item),
             POPULARITY (value: how many people have it in their history).
         weight: How much it carries, comparable within one recommendation.
+        effect: Of HISTORY: how far the score falls without the item, or its Shapley value.
     """
 
     kind: EvidenceKind
@@ -393,6 +394,7 @@ class Evidence:
     value: str | None = None
     item_id: str | None = None
     title: str | None = None
+    effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.evidence import why
 from convrec.dialogue.form import FilledForm, Sayable
 from convrec.dialogue.options import PLAIN, ReplyOptions
+from convrec.dialogue.placement import Placement
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import TOLD, Sentences
 from convrec.dialogue.titles import mentions_outside
@@ -70,6 +71,7 @@ class ReplyWriter:
         slate: Slate,
         opened: Callable[[], OpenPrompt],
         options: ReplyOptions = PLAIN,
+        about: Placement | None = None,
     ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
@@ -79,8 +81,9 @@ class ReplyWriter:
             slate: What is shown; empty when nothing qualified.
             opened: What the engine has read of the person and the message; called where it is to be asked.
             options: A form that the slate cannot fill is answered by one of the script's texts.
+            about: Where the item stands whose reasons were asked for.
         """
-        script = self._sentences.script(intent, state, slate)
+        script = self._sentences.script(intent, state, slate, about)
         if options.form is not None:
             filled = options.form.fill(self._sayable(script, slate))
             yield await self._fill(filled, intent, state, slate, opened, options) if filled else script.default

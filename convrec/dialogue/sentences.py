@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from convrec.data.catalogue import Catalogue, written
 from convrec.dialogue import patterns
+from convrec.dialogue.placement import Placement, placed
 from convrec.dialogue.script import Script
 from convrec.dialogue.titles import TitleScanner
 from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted
@@ -63,17 +64,22 @@ class Sentences:
         self._calendars = tuple(facet.name for facet in catalogue.facets if is_calendar(catalogue, facet))
         self._sets = tuple(facet.name for facet in catalogue.facets if facet.type is FacetType.SET)
 
-    def script(self, intent: Intent, state: SessionState, slate: Slate) -> Script:
-        """Everything that a reply to this turn may be; every text of it names items of the slate only."""
+    def script(self, intent: Intent, state: SessionState, slate: Slate, about: Placement | None = None) -> Script:
+        """Everything that a reply to this turn may be; every text of it names items of the slate only.
+
+        Args:
+            about: Where the item stands whose reasons were asked for; the reply begins with it.
+        """
         shown = slate.recommendations
         own = frozenset(r.item.item_id for r in shown)
         if not shown:
             return Script((self._first_safe(self._empty(state), own)[:1] or ("…",),))
         titles = [r.item.title for r in shown]
+        answer = self._safe((placed(about, self._catalogue),) if about else (), own)
         if intent.kind in (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE):
             slots = [self._leads(intent, own), self._joint(titles, patterns.EXAMPLES, own)]
         else:
-            slots = [self._openings(intent, state, len(shown), own)]
+            slots = [answer, self._openings(intent, state, len(shown), own)]
             slots += [self._sentences(self._facts(r, own), n, own) for n, r in enumerate(shown[:TOLD])]
             rest = titles[TOLD:]
             slots += (

@@ -33,7 +33,7 @@ def update(state: SessionState, intent: Intent) -> SessionState:
     return SessionState(
         query=intent.query if renews else state.query,
         k=intent.k or state.k,
-        mentions=_named(state.mentions, intent.mentions),
+        mentions=_named(state.mentions, _felt(intent)),
         constraints=_constrained(state.constraints, intent.constraints),
         turns=state.turns + 1,
     )
@@ -57,6 +57,13 @@ def retrieval_query(state: SessionState, profile: Profile, now: float | None = N
         exclude=profile.excluded | {mention.item_id for mention in state.mentions},
         now=now,
     )
+
+
+def _felt(intent: Intent) -> tuple[Mention, ...]:
+    """What counts of an intent's mentions: what a question is about may still be shown."""
+    if intent.kind is not IntentKind.WHY:
+        return intent.mentions
+    return tuple(mention for mention in intent.mentions if mention.polarity is not Polarity.NEUTRAL)
 
 
 def _named(old: tuple[Mention, ...], new: tuple[Mention, ...]) -> tuple[Mention, ...]:

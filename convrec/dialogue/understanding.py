@@ -52,6 +52,7 @@ _SOCIAL_SIGNS = vocabulary(
 _WHY = re.compile(
     r"^(?:but |and |so )?(?:why\b(?! not)|how come\b)|\bwhy (?:did|do|are|is|was|these|those|this|that)\b"
 )
+_WHY_NOT = re.compile(r"^(?:but |and |so )?why (?:not|isnt|wasnt|no)(?: show me| show| recommend| suggest)?(?= )")
 _COMPARE = re.compile(r"\b(compare|versus|vs|difference between|which (?:one )?is better|better than)\b")
 _ASK = re.compile(
     r"\b(tell me (?:more )?about|what is|whats|who (?:made|directed|wrote|is in|stars)|when (?:was|did)|describe|"
@@ -207,7 +208,7 @@ class Understanding:
                 return IntentKind.SMALL_TALK
             if _ELSEWHERE.search(plain) and not asks_items:
                 return IntentKind.OUT_OF_SCOPE
-        if _WHY.search(plain):
+        if _WHY.search(plain) or (found.links and _asks_why_not(plain, found.links[0])):
             return IntentKind.WHY
         if len(found.links) >= 2 and _COMPARE.search(plain):
             return IntentKind.COMPARE
@@ -220,6 +221,12 @@ class Understanding:
         if state.turns and not query and not found.links:
             return IntentKind.REFINE
         return IntentKind.RECOMMEND
+
+
+def _asks_why_not(plain: str, link: Link) -> bool:
+    """ "Why not Alien?", but not "why not something like Alien"."""
+    asked = _WHY_NOT.match(plain)
+    return asked is not None and len(asked.group().split()) == link.first
 
 
 def _number(word: str) -> int | None:

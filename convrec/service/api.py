@@ -23,6 +23,7 @@ from convrec.service.problems import HANDLERS, ErrorEnvelope, Problem
 from convrec.service.recommender import RecommendRequest
 from convrec.service.schemas import (
     Alive,
+    ExplainBody,
     FeedbackAnswer,
     FeedbackBody,
     FilterBody,
@@ -36,11 +37,13 @@ from convrec.service.transport import Transport
 from convrec.service.turnstile import Turnstile
 from convrec.service.views import (
     DomainView,
+    ExplanationView,
     ItemView,
     ProfileView,
     SlateView,
     UsersView,
     domain_view,
+    explanation_view,
     item_view,
     profile_view,
     slate_view,
@@ -53,7 +56,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     "5XX": {"model": ErrorEnvelope, "description": "The server cannot answer; 503 may pass."},
 }
 _BEARER = HTTPBearer(auto_error=False, description="A key of `convrec keys create`; none where none was made.")
-_TURNS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations"})
+_TURNS = frozenset(
+    {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations", "/v1/explain"}
+)
 
 operations = APIRouter(tags=["Operations"])
 router = APIRouter(prefix="/v1", tags=["convrec"])
@@ -152,6 +157,16 @@ async def recommendations(
     made = await while_connected(request, recommender.recommend(asked))
     served.metrics.slate(made)
     return slate_view(made, recommender.catalogue)
+
+
+@router.post("/explain", summary="Why this item, or why not")
+async def explain(body: ExplainBody, request: Request, recommender: RecommenderDep) -> ExplanationView:
+    """Score one item as a slate would now: its rank, what bars it, and the evidence for it with its weights.
+
+    The `effect` of a history item is how far the score falls when it is left out. Nothing is shown or stored.
+    """
+    made = await while_connected(request, recommender.explain(body.user_id, body.item_id, body.session_id))
+    return explanation_view(body.user_id, body.session_id, made, recommender.catalogue)
 
 
 @router.post("/feedback", summary="Say what a person did")

@@ -241,7 +241,9 @@ class Workshop:
             ranker=ranker,
             engine=engine,
             understanding=Understanding(catalogue),
-            evidence=EvidenceFinder(catalogue, retriever, dict(zip(index.item_ids, counts, strict=True))),
+            evidence=EvidenceFinder(
+                catalogue, retriever, dict(zip(index.item_ids, counts, strict=True)), self.settings.explain
+            ),
             writer=ReplyWriter(engine, self.prompts, catalogue, self.settings.reply_timeout_s),
             candidates=self.settings.candidates,
             k=self.settings.k,

@@ -58,6 +58,19 @@ class RecommendationBody(Body):
     exclude: list[Id] = Field(default=[], max_length=10_000)
 
 
+class ExplainBody(Body):
+    """Ask why an item is shown to a user, or is not; with a session, for what was asked there."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"user_id": "ann", "item_id": "42"}]},
+    )
+
+    user_id: Id
+    item_id: Id
+    session_id: Id | None = None
+
+
 class FeedbackBody(Body):
     """Say what a person did. The same event_id with the same body may be sent again: it is stored once."""
 

@@ -118,3 +118,11 @@ def test_the_retrieval_query_joins_conversation_and_profile() -> None:
     assert query.constraints == (genre("Drama"),)
     assert query.seeds == {"a": 1.0, "b": -1.0, "d": 0.5}
     assert query.exclude == {"a", "b", "c", "d", "h", "x"}
+
+
+def test_a_question_about_an_item_neither_seeds_nor_bars_it() -> None:
+    asked = Intent(IntentKind.WHY, mentions=(Mention("heat", "Heat", Polarity.NEUTRAL),))
+    state = replay([Intent(IntentKind.RECOMMEND, query="boxing"), asked])
+    assert (state.query, state.mentions, state.turns) == ("boxing", (), 2)
+    felt = Intent(IntentKind.WHY, mentions=(Mention("heat", "Heat", Polarity.DISLIKED),))
+    assert replay([felt]).mentions == felt.mentions
