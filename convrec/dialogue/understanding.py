@@ -239,11 +239,13 @@ def _number(word: str) -> int | None:
 def _refused(tokens: Sequence[Token]) -> set[int]:
     """The ends of clauses that refuse something ("without violence"), which text retrieval cannot negate."""
     refused: set[int] = set()
-    for i, token in enumerate(tokens):
-        if token.word in NEGATIONS or token.word in ("less", "too"):
-            rest = [j for j in range(i + 1, len(tokens)) if tokens[j].clause == token.clause]
-            if sum(tokens[j].word not in STOP_WORDS for j in rest) == 1:
-                refused.update(rest)
+    own, end = 0, len(tokens)
+    for i in reversed(range(len(tokens))):
+        if i + 1 < len(tokens) and tokens[i + 1].clause != tokens[i].clause:
+            own, end = 0, i + 1
+        if own == 1 and (tokens[i].word in NEGATIONS or tokens[i].word in ("less", "too")):
+            refused.update(range(i + 1, end))
+        own += tokens[i].word not in STOP_WORDS
     return refused
 
 

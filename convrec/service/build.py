@@ -14,6 +14,7 @@ from convrec.data.sources import EMBEDDER, LANGUAGE_MODEL
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
+from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
 from convrec.errors import ConvRecError, DataError, IndexUnavailableError, SettingsError
@@ -27,6 +28,7 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
+from convrec.retrieval.multilingual import MULTILINGUAL, MultilingualEmbedder
 from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
@@ -90,6 +92,8 @@ class Workshop:
         """
         from convrec.retrieval.embedding import SentenceEmbedder
 
+        if self.settings.embedder == MULTILINGUAL:
+            return MultilingualEmbedder()
         return SentenceEmbedder(self._model(self.settings.embedder, EMBEDDER, "embedder"))
 
     @cached_property
@@ -244,7 +248,13 @@ class Workshop:
             evidence=EvidenceFinder(
                 catalogue, retriever, dict(zip(index.item_ids, counts, strict=True)), self.settings.explain
             ),
-            writer=ReplyWriter(engine, self.prompts, catalogue, self.settings.reply_timeout_s),
+            writer=ReplyWriter(
+                engine,
+                self.prompts,
+                catalogue,
+                self.settings.reply_timeout_s,
+                tongues=Tongues(self.settings.prompts_dir),
+            ),
             candidates=self.settings.candidates,
             k=self.settings.k,
         )

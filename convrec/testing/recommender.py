@@ -10,6 +10,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
+from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
 from convrec.ledger.ledger import Ledger
@@ -82,7 +83,7 @@ def small_recommender(
             engine=engine,
             understanding=Understanding(catalogue),
             evidence=EvidenceFinder(catalogue, retriever),
-            writer=ReplyWriter(engine, prompts, catalogue),
+            writer=ReplyWriter(engine, prompts, catalogue, tongues=Tongues(prompts_dir)),
             candidates=20,
             k=5,
         )

@@ -140,14 +140,14 @@ def test_what_is_left_out_first_costs_the_served_score_more_than_another(movies:
     """The first of the history against one drawn at random; scripts/check_reasons.py has 200 cases."""
     rng = random.Random(5)
     won = cases = 0
-    for case in movies.task.cases[::31]:
+    for case in movies.task.cases[::47]:
         item_id = movies.retriever.retrieve(case.query, 5)[rng.randrange(5)].item_id
         others = [entry.item_id for entry in case.query.history[-50:]]
         (falls,) = effects("leave-one-out", movies.retriever, case.query, [item_id], others)
         cited = max(falls, key=lambda other: falls[other])
         losses = [served(movies, without(case.query, {left}), item_id) for left in (cited, rng.choice(others))]
         won, cases = won + (losses[0] < losses[1]), cases + 1
-    assert cases >= 30
+    assert cases >= 20
     assert won >= 0.8 * cases
 
 

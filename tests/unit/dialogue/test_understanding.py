@@ -79,7 +79,8 @@ def test_the_kind_of_a_later_message(understanding: Understanding, message: str,
         ("show me a thriller set in the desert", "set in the desert"),
         ("a good thriller that isn't too violent", ""),
         ("a film without violence", ""),
-        ("我想看关于拳击的电影", "我想看关于拳击的电影"),
+        ("我想看关于拳击的电影", "关于拳击"),
+        ("quiero una película sobre boxeo", "sobre boxeo"),
     ],
 )
 def test_the_query_is_what_nothing_else_understood(understanding: Understanding, message: str, query: str) -> None:
