@@ -53,6 +53,8 @@ class Settings(BaseSettings):
         retrain_hours: After how many hours it trains if anything happened; 0 means never.
         explain: How evidence measures what a history item carries: by leaving it out, or as its Shapley value,
             which shares out what items carry together and takes several times as long.
+        reply: How replies are written: from sentences that the model picks under a grammar, or freely, each
+            sentence checked against the catalogue; `auto` is freely from 3 billion parameters on.
         max_turns: How many turns may be under way at once; the next are told to come back.
         api_key: The key that this process's own commands and chat page present to the API.
         cors_origins: Origins of web pages that may call the API from a browser; ["*"] for every page.
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     retrain_events: int = Field(default=0, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0)
     explain: Literal["leave-one-out", "shapley"] = "leave-one-out"
+    reply: Literal["auto", "grammar", "free"] = "auto"
     max_turns: int = Field(default=64, ge=1)
     api_key: SecretStr | None = None
     cors_origins: tuple[str, ...] = ()

@@ -87,12 +87,13 @@ def _bars(
             yield Bar(BarKind.CONSTRAINT, wish.facet, wish)
 
 
+# Without "it", which is a title somewhere.
 _BARRED = {
-    "liked": "you have told me that you like it, and I recommend what is new to you",
-    "disliked": "you did not like it",
-    "known": "it is in your history already",
-    "seen": "you have seen it",
-    "neutral": "you named it yourself in this conversation",
+    "liked": "you like this one already, and I recommend what is new to you",
+    "disliked": "you did not like this one",
+    "known": "your history has this one already",
+    "seen": "you have seen this one",
+    "neutral": "you named this one yourself in this conversation",
 }
 
 
@@ -114,8 +115,8 @@ def placed(placement: Placement, catalogue: Catalogue) -> str:
     if placement.shown_score is None:
         return f"The {noun} you ask about {place}."
     return (
-        f"The {noun} you ask about {place}: it scores {placement.score:.2f}, "
-        f"and the last one shown {placement.shown_score:.2f}."
+        f"The {noun} you ask about {place}, with a score of {placement.score:.2f}; "
+        f"the last one shown has {placement.shown_score:.2f}."
     )
 
 

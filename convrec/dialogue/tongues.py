@@ -59,6 +59,7 @@ class _File(BaseModel):
     name: str
     words: str = ""
     script: Annotated[str, Field(pattern=r"^(.-.)?$")] = ""
+    claims: str = ""
     noun: str
     plural: str
     and_: str = Field(alias="and")
@@ -75,6 +76,8 @@ class Language:
         name: In English, "Spanish".
         words: Folded words that tell it.
         script: Matches one character of its script, where it has one of its own.
+        claims: Matches what no sentence that a model writes may say, because no catalogue can tell it (credits,
+            awards, plots), or because only English is read so far (what the person liked, counts).
         noun, plural: Of an item where the domain has no word of its own.
         conjunction, comma: What joins the last two of a list, and the others.
         phrases: See the files.
@@ -84,6 +87,7 @@ class Language:
     name: str
     words: frozenset[str]
     script: re.Pattern[str] | None
+    claims: re.Pattern[str] | None
     noun: str
     plural: str
     conjunction: str
@@ -154,6 +158,7 @@ def _read(file: Path) -> Language:
         name=raw.name,
         words=frozenset(words(raw.words)),
         script=re.compile(f"[{raw.script}]") if raw.script else None,
+        claims=re.compile(raw.claims, re.IGNORECASE) if raw.claims else None,
         noun=raw.noun,
         plural=raw.plural,
         conjunction=raw.and_,

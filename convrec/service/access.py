@@ -27,6 +27,7 @@ SCOPES: Mapping[tuple[str, str], Scope] = {
     ("POST", "/v1/responses"): Scope.CHAT,
     ("POST", "/v1/embeddings"): Scope.CHAT,
     ("POST", "/v1/recommendations"): Scope.CHAT,
+    ("POST", "/v1/explain"): Scope.CHAT,
     ("POST", "/v1/feedback"): Scope.FEEDBACK,
     ("GET", "/v1/users"): Scope.ADMIN,
     ("GET", "/v1/users/{user_id:path}"): Scope.CHAT,
@@ -39,6 +40,7 @@ PERSONAL: Mapping[str, str] = {
     "/v1/chat/completions": "user",
     "/v1/responses": "user",
     "/v1/recommendations": "user_id",
+    "/v1/explain": "user_id",
     "/v1/feedback": "user_id",
 }
 """Paths of the requests that act for somebody, and where their bodies name them first."""

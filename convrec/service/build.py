@@ -13,10 +13,11 @@ from convrec.data.catalogue import Catalogue, CatalogueStore
 from convrec.data.sources import EMBEDDER, LANGUAGE_MODEL
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
-from convrec.dialogue.reply import ReplyWriter
+from convrec.dialogue.reply import Mode, ReplyWriter
 from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
+from convrec.engine.size import parameters
 from convrec.errors import ConvRecError, DataError, IndexUnavailableError, SettingsError
 from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
@@ -35,6 +36,9 @@ from convrec.service.steps import Steps
 from convrec.settings import Settings
 from convrec.training.base_model import require_fit
 from convrec.training.registry import AdapterVersion, Registry
+
+_WRITES = 3e9
+"""From so many parameters on a model is taken to write sentences of which the checker keeps most."""
 
 
 class Workshop:
@@ -254,10 +258,17 @@ class Workshop:
                 catalogue,
                 self.settings.reply_timeout_s,
                 tongues=Tongues(self.settings.prompts_dir),
+                mode=self._reply_mode(),
             ),
             candidates=self.settings.candidates,
             k=self.settings.k,
         )
+
+    def _reply_mode(self) -> Mode:
+        if self.settings.reply != "auto":
+            return self.settings.reply
+        size = parameters(self.settings.model) if self.settings.model else None
+        return "free" if size is not None and size >= _WRITES else "grammar"
 
     @cached_property
     def _database(self) -> Database:

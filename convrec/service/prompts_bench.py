@@ -88,20 +88,25 @@ class _Watch:
         return getattr(self.engine, name)
 
     async def score(
-        self, prefix: Sequence[int], segments: Sequence[Sequence[int]], labels: Labels, adapter: str | None = None
+        self,
+        prefix: Sequence[int],
+        segments: Sequence[Sequence[int]],
+        labels: Labels,
+        adapter: str | None = None,
+        salt: str | None = None,
     ) -> list[float]:
         """Engine.score."""
         self.prefix = len(prefix)
         self.scored.append(len(prefix) + max(map(len, segments), default=0))
-        return await self.engine.score(prefix, segments, labels, adapter)
+        return await self.engine.score(prefix, segments, labels, adapter, salt)
 
     async def generate(
-        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None
+        self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None, salt: str | None = None
     ) -> AsyncIterator[str]:
         """Engine.generate."""
         text = ""
         try:
-            async for piece in self.engine.generate(prompt, sampling, adapter):
+            async for piece in self.engine.generate(prompt, sampling, adapter, salt):
                 text += piece
                 yield piece
         finally:

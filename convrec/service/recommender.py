@@ -207,9 +207,7 @@ class Recommender:
 
         about = await self._asked_about(intent, context, query, slate)
         try:
-            reply = self._writer.write(
-                intent, state, slate, opened, request.options, about, request.message
-            )
+            reply = self._writer.write(intent, state, slate, opened, request.options, about, request.message)
             async with aclosing(said.of(reply)) as pieces:
                 async for piece in pieces:
                     yield ReplyDelta(piece)

@@ -174,7 +174,7 @@ async def test_an_adapter_that_ranks_worse_is_objected_to(workshop: Workshop) ->
     class Tuned(FakeEngine):
         """Its base model knows what is wanted; its adapter believes the opposite."""
 
-        async def score(self, prefix, segments, labels, adapter=None):
+        async def score(self, prefix, segments, labels, adapter=None, salt=None):
             texts = [self.tokenizer.decode(segment) for segment in segments]
             good = [any(title in text for title in wanted) for text in texts]
             return [0.9 if known == (adapter is None) else 0.1 for known in good]

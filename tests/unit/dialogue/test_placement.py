@@ -42,17 +42,18 @@ def test_everything_that_bars_an_item_is_found(movies: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({}, "The film you ask about is number 14 for you: it scores 1.50, and the last one shown 2.25."),
+        ({}, "The film you ask about is number 14 for you, with a score of 1.50; the last one shown has 2.25."),
         ({"rank": 3}, "The film you ask about is number 3 of the films shown."),
         (
             {"rank": None},
-            "The film you ask about is not among the first 300: it scores 1.50, and the last one shown 2.25.",
+            "The film you ask about is not among the first 300, with a score of 1.50; the last one shown has "
+            "2.25.",
         ),
         ({"rank": 1, "shown": 0, "shown_score": None}, "The film you ask about is number 1 for you."),
         (
             {"rank": None, "bars": (Bar(BarKind.KNOWN, "liked"), Bar(BarKind.CONSTRAINT, "genre", COMEDY))},
-            "The film you ask about is left out because you have told me that you like it, and I recommend what "
-            "is new to you; you asked for Comedy.",
+            "The film you ask about is left out because you like this one already, and I recommend what is new to "
+            "you; you asked for Comedy.",
         ),
         (
             {"rank": None, "bars": (Bar(BarKind.CONSTRAINT, "year", Constraint("year", "<", 1960.0, "must")),)},
