@@ -1,5 +1,6 @@
 """Counts false statements in replies of the real system, with a reading of its own.
 
+In mode `script` no model is asked: of every text that the grammar could let one say, some are drawn at random.
 It shares nothing with what writes or checks replies: titles, years, genres, counts and popularity are looked for
 in the text with plain patterns and compared with the catalogue's file. Exits with 1 where any is false.
 Run `convrec demo` once before.
@@ -13,15 +14,21 @@ import random
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
+from convrec.dialogue.sentences import Sentences
+from convrec.dialogue.tongues import Tongues
+from convrec.engine.base import Engine
 from convrec.engine.transformers import TransformersEngine
 from convrec.retrieval.index import build_index, open_index
 from convrec.service.build import Workshop
+from convrec.service.engines import NoEngine
 from convrec.service.recommender import ChatRequest, Recommender, ReplyDelta, SlateReady
 from convrec.settings import load_settings
 
@@ -41,6 +48,9 @@ MESSAGES = (
     "我喜欢看科幻电影",
     "thanks!",
 )
+_CANDIDATES = 5
+"""The order of a slate is not what is checked: the least that the language model can score."""
+_DRAWN = 4
 _COUNTS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
 _SENTENCE = re.compile(r"(?<=[.!?。！？:：])\s+|(?<=[。！？：])")
 
@@ -125,34 +135,61 @@ def false_statements(
         yield "is empty"
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What could be said in any turn."""
+
+    sentences: Sentences
+    tongues: Tongues
+
+
+def drawn(ready: SlateReady, said: Said, message: str, rng: random.Random) -> list[str]:
+    """Some of the texts that the grammar of a turn has."""
+    slate = replace(ready.slate, degraded=False)
+    script = said.sentences.script(ready.intent, ready.state, slate, None, said.tongues.detect(message))
+    return [" ".join(rng.choice(slot) for slot in script.slots) for _ in range(_DRAWN)]
+
+
+def _told(value: str | float) -> str:
+    return f"{value:g}" if isinstance(value, float) else value
+
+
 async def converse(
-    recommender: Recommender, films: dict[str, Film], replies: int, seed: int, choices: dict[str, int]
+    recommender: Recommender,
+    films: dict[str, Film],
+    replies: int,
+    seed: int,
+    choices: dict[str, int],
+    said: Said | None,
 ) -> tuple[int, list[str]]:
-    """How many replies there were, and what was false in them."""
+    """How many turns there were, and what was false in their replies, or in texts drawn from `said`."""
     rng = random.Random(seed)
     users = [user_id for user_id, _ in recommender.ledger.users(1000)]
     known = [film for film in films.values() if choices.get(film.item_id, 0) > 50]
     done, found = 0, []
     while done < replies:
         user_id = rng.choice([*users, f"new-{done}"])
-        session = f"check-{seed}-{done}"
+        session = f"check-{uuid4().hex}"
         for _ in range(rng.choice((1, 2, 3))):
             film = rng.choice(known)
             message = rng.choice(MESSAGES).format(
                 title=film.title, genre=rng.choice(sorted(film.genres)), decade=rng.choice((70, 80, 90)), year=1985
             )
-            text, shown, asked = "", [], []
-            async for event in recommender.chat(ChatRequest(user_id, message, session)):
-                if isinstance(event, SlateReady):
-                    shown = [films[r.item.item_id] for r in event.slate.recommendations]
-                    asked = [
-                        f"{c.value:g}" if isinstance(c.value, float) else c.value for c in event.state.constraints
-                    ]
-                elif isinstance(event, ReplyDelta):
-                    text += event.text
+            texts, text, shown, asked = [], "", [], []
+            async with aclosing(recommender.chat(ChatRequest(user_id, message, session))) as events:
+                async for event in events:
+                    if isinstance(event, SlateReady):
+                        shown = [films[r.item.item_id] for r in event.slate.recommendations]
+                        asked = [_told(c.value) for c in event.state.constraints]
+                        if said is not None:
+                            texts = drawn(event, said, message, rng)
+                            break
+                    elif isinstance(event, ReplyDelta):
+                        text += event.text
             done += 1
-            problems = list(false_statements(text, shown, films, asked, choices))
-            found += [f"{message!r}: {problem}\n    {text}" for problem in problems]
+            for reply in texts or [text]:
+                problems = false_statements(reply, shown, films, asked, choices)
+                found += [f"{message!r}: {problem}\n    {reply}" for problem in problems]
             if done % 25 == 0:
                 print(f"{done} replies, {len(found)} false statements", flush=True)
             if done == replies:
@@ -161,19 +198,19 @@ async def converse(
 
 
 def main(
-    replies: Annotated[int, typer.Option(help="How many")] = 500,
-    mode: Annotated[str, typer.Option(help="grammar or free")] = "grammar",
+    replies: Annotated[int, typer.Option(help="How many, of each mode")] = 500,
+    modes: Annotated[str, typer.Option(help="Comma-separated: script, grammar, free")] = "grammar",
     seed: int = 0,
     data_dir: Annotated[Path, typer.Option(help="Where the demo's data is")] = Path(".convrec"),
 ) -> None:
     """Count."""
-    settings = load_settings(data_dir=data_dir, engine="transformers", reply=mode)
-    demo = Workshop(settings)
+    demo = Workshop(load_settings(data_dir=data_dir, candidates=_CANDIDATES))
     films = read_films(data_dir / "movielens-100k" / "catalogue.csv")
 
-    async def run() -> tuple[int, list[str]]:
-        engine = TransformersEngine(demo.model)
+    async def run() -> dict[str, tuple[int, list[str]]]:
+        engine: Engine = NoEngine() if modes == "script" else TransformersEngine(demo.model)
         await engine.start()
+        results = {}
         with tempfile.TemporaryDirectory() as folder:
             workshop = demo.elsewhere(Path(folder))
             catalogue = demo.catalogue()
@@ -181,17 +218,24 @@ def main(
             build_index(workshop.settings.index_dir, catalogue, workshop.ledger.feedback(), workshop.embedder)
             with open_index(workshop.settings.index_dir, workshop.embedder) as index:
                 choices = dict(zip(index.item_ids, index.signals.popularity.counts_N.tolist(), strict=True))
-                version = await workshop.version(engine, None)
-                recommender = workshop.recommender(catalogue, index, engine, version)
-                result = await converse(recommender, films, replies, seed, choices)
+                for mode in modes.split(","):
+                    workshop.settings = workshop.settings.model_copy(
+                        update={"reply": "free" if mode == "free" else "grammar"}
+                    )
+                    version = await workshop.version(engine, None)
+                    recommender = workshop.recommender(catalogue, index, engine, version)
+                    tongues = Tongues(workshop.settings.prompts_dir)
+                    said = Said(Sentences(catalogue, tongues), tongues) if mode == "script" else None
+                    results[mode] = await converse(recommender, films, replies, seed, choices, said)
         await engine.close()
-        return result
+        return results
 
-    done, found = asyncio.run(run())
-    for problem in found:
-        print(problem)
-    print(f"{len(found)} false statements in {done} replies ({mode})")
-    if found:
+    results = asyncio.run(run())
+    for mode, (done, found) in results.items():
+        for problem in found:
+            print(problem)
+        print(f"{len(found)} false statements in {done} replies ({mode})")
+    if any(found for _, found in results.values()):
         raise typer.Exit(1)
 
 
