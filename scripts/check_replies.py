@@ -102,11 +102,12 @@ def false_statements(
             years = {other.year for other in shown if other.title == film.title}
             if match[1] not in years:
                 yield f"dates {film.title} {match[1]}"
-    for sentence in _SENTENCE.split(text):
-        spoken = [film for film in shown if film.title in sentence]
-        rest = sentence
-        for title in own:
-            rest = rest.replace(title, " ")
+    marked = text
+    for n, title in enumerate(own):  # a title may have a full stop or a genre in it
+        marked = marked.replace(title, f"<{n}>")
+    for sentence in _SENTENCE.split(marked):
+        spoken = [film for film in shown if f"<{own.index(film.title)}>" in sentence]
+        rest = re.sub(r"<\d+>", " ", sentence)
         for year in re.findall(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)", rest):
             if year not in asked and year not in {film.year for film in spoken or shown}:
                 yield f"says {year} in {sentence!r}"
@@ -189,7 +190,9 @@ async def converse(
             done += 1
             for reply in texts or [text]:
                 problems = false_statements(reply, shown, films, asked, choices)
-                found += [f"{message!r}: {problem}\n    {reply}" for problem in problems]
+                for problem in problems:
+                    found.append(problem)
+                    print(f"{message!r}: {problem}\n    {reply}", flush=True)
             if done % 25 == 0:
                 print(f"{done} replies, {len(found)} false statements", flush=True)
             if done == replies:
@@ -232,8 +235,6 @@ def main(
 
     results = asyncio.run(run())
     for mode, (done, found) in results.items():
-        for problem in found:
-            print(problem)
         print(f"{len(found)} false statements in {done} replies ({mode})")
     if any(found for _, found in results.values()):
         raise typer.Exit(1)
