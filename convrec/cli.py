@@ -1,7 +1,8 @@
 """The command line: parses, calls, prints. No logic.
 
 Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 3 done but something needs attention
-(every row of an ingestion was bad; the language model failed in a batch; doctor found something broken).
+(every row of an ingestion or any line of an import was bad; the language model failed in a batch; doctor found
+something broken).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from convrec import cli_adapters, cli_keys, cli_learning, cli_prompts
+from convrec import cli_adapters, cli_keys, cli_learning, cli_ledger, cli_prompts
 from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, UiPort, print_json
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
@@ -264,20 +265,6 @@ def feedback(
 
 
 @app.command()
-def erase(
-    user: Annotated[str, typer.Option(help="user_id")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Remove everything of a user; what is made of the ledger from then on does not know them."""
-    workshop = Workshop(load_settings(data_dir=data_dir))
-    if not yes:
-        typer.confirm(f"Remove everything of {user}?", abort=True)
-    workshop.keys.forget(user)
-    _out.print(f"{workshop.ledger.erase(user):,} events removed; run convrec index, and convrec retrain")
-
-
-@app.command()
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Look at everything and say what is missing and what to do."""
     from convrec.service.doctor import examine
@@ -293,6 +280,11 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 app.command("evaluate")(cli_learning.evaluate_systems)
 app.command("retrain")(cli_learning.retrain_adapter)
+app.command("backup")(cli_ledger.backup_ledger)
+app.command("restore")(cli_ledger.restore_ledger)
+app.command("export")(cli_ledger.export_ledger)
+app.command("import")(cli_ledger.import_ledger)
+app.command("erase")(cli_ledger.erase_user)
 
 
 def main() -> None:

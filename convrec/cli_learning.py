@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from convrec.cli_options import DataDir, EngineOption, Json, print_json
-from convrec.console import ConsoleSteps, print_verdict
+from convrec.console import ConsoleSteps, JsonSteps, print_verdict
+from convrec.errors import ConvRecError
 from convrec.evaluation.protocols import Split
 from convrec.service.build import Workshop
 from convrec.service.evaluate import SYSTEMS, DatasetName, EvaluateConfig, ProtocolName, run_evaluation
@@ -70,6 +71,9 @@ def retrain_adapter(
     objective: Annotated[Objective, typer.Option(help="What is minimised")] = "bce+offset",
     seed: Annotated[int, typer.Option()] = 0,
     promote: Annotated[bool, typer.Option(help="Make it active where the gate accepts it")] = True,
+    progress_json: Annotated[
+        Path | None, typer.Option(help="Append what is being done to this file, one JSON object a line")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -84,11 +88,20 @@ def retrain_adapter(
         TrainerConfig(objective=objective, epochs=epochs, seed=seed),
         promote=promote,
     )
-    done = retrain(Workshop(load_settings(data_dir=data_dir)), config, ConsoleSteps(_err))
+    steps = JsonSteps(progress_json) if progress_json else ConsoleSteps(_err)
+    try:
+        done = retrain(Workshop(load_settings(data_dir=data_dir)), config, steps)
+    except ConvRecError as error:
+        if isinstance(steps, JsonSteps):
+            steps.say(error=str(error))
+        raise
+    label = done.version.label if done.version else None
+    result = {"version": label, "promoted": done.promoted} | dataclasses.asdict(done.verdict)
+    if isinstance(steps, JsonSteps):
+        steps.say(result=result)
     if as_json:
-        label = done.version.label if done.version else None
-        print_json({"version": label, "promoted": done.promoted} | dataclasses.asdict(done.verdict))
+        print_json(result)
     else:
         print_verdict(_out, done.verdict)
-        kept = done.version.label if done.version else "nothing"
+        kept = label or "nothing"
         _out.print(f"{kept} was kept and {'is active' if done.promoted else 'is not active'}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +18,7 @@ from convrec.service.doctor import Check
 from convrec.service.views import SlateView
 from convrec.training.gate import Verdict
 
+_LINE_S = 0.5
 _SIGN = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}
 
 
@@ -54,6 +57,44 @@ class ConsoleSteps:
     def note(self, text: str) -> None:
         """A line of its own."""
         self._console.print(f"[yellow]·[/yellow] {escape(text)}", soft_wrap=True)
+
+
+class JsonSteps:
+    """Steps as one JSON object a line, appended to a file that another process follows.
+
+    {"step", "fraction", "what"} while a step runs, at most twice a second, and at its end; {"note"}; what `say`
+    is given.
+
+    Args:
+        file: Made where it is missing.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[StepProgress]:
+        """A line at the beginning, at the end, and as the fraction grows."""
+        told = time.monotonic()
+
+        def progress(fraction: float, what: str) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _LINE_S:
+                told = time.monotonic()
+                self.say(step=title, fraction=round(fraction, 4), what=what)
+
+        self.say(step=title, fraction=0.0, what="")
+        yield progress
+        self.say(step=title, fraction=1.0, what="done")
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        self.say(note=text)
+
+    def say(self, **told: object) -> None:
+        """A line."""
+        with self._file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(told) + "\n")
 
 
 def print_slate(console: Console, slate: SlateView) -> None:

@@ -8,6 +8,7 @@ ConvRecError
 ├── ForbiddenError         (also PermissionError) a session, slate or event of somebody else
 ├── LedgerError            the ledger cannot be read or written
 │   └── EventConflictError an event_id is already stored with another body
+├── BusyError              what only one can do at a time is being done
 ├── IndexUnavailableError  the retrieval index is missing, damaged or held by another process
 ├── EngineError            the language model engine failed
 │   ├── EngineUnavailableError  it is down, starting or full (the slate degrades, the turn survives)
@@ -47,6 +48,10 @@ class LedgerError(ConvRecError):
 
 class EventConflictError(LedgerError):
     """An event_id is already stored with another body."""
+
+
+class BusyError(ConvRecError):
+    """What only one can do at a time is being done."""
 
 
 class IndexUnavailableError(ConvRecError):

@@ -111,6 +111,11 @@ class Prompts:
             loader=DictLoader({}), undefined=StrictUndefined, autoescape=False
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self._dir
+
     def load(self, task: str, version: int | None = None) -> Prompt:
         """A version of a task's template, the active one by default.
 

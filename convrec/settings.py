@@ -48,7 +48,8 @@ class Settings(BaseSettings):
         vllm_port: Port of the child server; 0 picks a free one.
         k: Length of a slate when nobody asks for another, 1 to 20.
         candidates: How many retrieved items the LLM scores, 5 to 200.
-        refit_events: How many new events of the ledger make a running server rebuild its index; 0 means never.
+        refit_events: How many new events of the ledger, or changes of items, make a running server rebuild its
+            index in the background; 0 means never.
         retrain_events: How many new events of the ledger make a running server train an adapter; 0 means never.
         retrain_hours: After how many hours it trains if anything happened; 0 means never.
         explain: How evidence measures what a history item carries: by leaving it out, or as its Shapley value,
@@ -146,6 +147,11 @@ class Settings(BaseSettings):
     def last_run_file(self) -> Path:
         """When an adapter was last trained, and on how much."""
         return self.data_dir / "training" / "last.json"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """What a server's trainings were, and how far they came."""
+        return self.data_dir / "jobs"
 
     @property
     def blend_file(self) -> Path:

@@ -222,7 +222,37 @@ class ReplyEvent:
     latency_s: float
 
 
-Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """A person gave a session a name; the latest counts."""
+
+    event_id: str
+    user_id: str
+    session_id: str
+    timestamp: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureEvent:
+    """Everything of a user was removed.
+
+    Args:
+        user_id: A mark that stands for the user (ledger.marks), not their id.
+        salt: Of the mark.
+        events: How many were removed.
+        adapters: Labels of the adapter versions that had learned from them.
+    """
+
+    event_id: str
+    user_id: str
+    timestamp: float
+    salt: str
+    events: int
+    adapters: tuple[str, ...] = ()
+
+
+Event = FeedbackEvent | TurnEvent | ImpressionEvent | ReplyEvent | SessionEvent | ErasureEvent
 
 
 # --- profile -----------------------------------------------------------------------------------------------
@@ -321,7 +351,13 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A message as understood. `query` is what is left for text retrieval; `k` the number asked for, if any."""
+    """A message as understood.
+
+    Args:
+        query: What is left for text retrieval.
+        k: The number asked for, if any.
+        dropped: Wishes of earlier turns that no longer count; a person takes them back without words.
+    """
 
     kind: IntentKind
     query: str = ""
@@ -329,6 +365,7 @@ class Intent:
     mentions: tuple[Mention, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     reset: bool = False
+    dropped: tuple[Constraint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,27 @@ import hashlib
 import json
 import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Engine, MetaData, String, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
@@ -45,6 +59,8 @@ _META = Table(
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),
 )
+TABLES = (_ITEMS, _META)
+"""Everything that a database holds of a catalogue."""
 # SQLite allows 32,766 variables in a statement (https://www.sqlite.org/limits.html), older builds 999.
 _LOOKUP = 900
 
@@ -150,6 +166,12 @@ class Catalogue(Mapping[str, Item]):
             digest.update(json.dumps([item.item_id, item.title, sorted(_plain(item).items())]).encode() + b"\n")
         return digest.hexdigest()
 
+    @cached_property
+    def digests(self) -> tuple[int, ...]:
+        """A 64-bit number per item in order: two items of the same title and attributes share it."""
+        told = (json.dumps([item.title, sorted(_plain(item).items())]) for item in self._items.values())
+        return tuple(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in told)
+
     def _words(self, attribute: str) -> Iterator[str]:
         return (written(value) for item in self._items.values() for value in item.values(attribute))
 
@@ -186,6 +208,23 @@ class CatalogueStore:
         Raises:
             LedgerError: The database cannot be written; nothing of this call is stored.
         """
+        return self.change(items, ())[0]
+
+    def change(self, items: Sequence[Item], gone: Collection[str]) -> tuple[int, int]:
+        """Add, update and remove items, in one durable transaction.
+
+        Args:
+            items: To have from now on; no item_id twice, none that is in `gone`.
+            gone: item_ids to have no more; those that are not there are passed over.
+
+        Returns:
+            How many were new or different, and how many were removed.
+
+        Raises:
+            DataError: No item would be left.
+            LedgerError: The database cannot be written.
+            In both cases nothing of this call is stored.
+        """
         rows = {item.item_id: {"title": item.title, "attributes": _plain(item)} for item in items}
         with self._transaction("write") as connection:
             stored = _stored(connection, tuple(rows))
@@ -200,7 +239,8 @@ class CatalogueStore:
                 connection.execute(insert(_ITEMS), new)
             if changed:
                 connection.execute(update(_ITEMS).where(_ITEMS.c.item_id == bindparam("key")), changed)
-        return len(new) + len(changed)
+            removed = _remove(connection, tuple(gone)) if gone else 0
+        return len(new) + len(changed), removed
 
     def load(self, domain: Domain) -> Catalogue:
         """Everything stored, as a catalogue of a domain.
@@ -253,7 +293,7 @@ def read_items(path: Path) -> Iterator[Item | RowError]:
             yield row
             continue
         try:
-            item = _item(row)
+            item = item_of(row)
         except DataError as error:
             yield RowError(row.line, str(error), path.name)
             continue
@@ -264,7 +304,12 @@ def read_items(path: Path) -> Iterator[Item | RowError]:
             yield RowError(row.line, f"item_id {item.item_id!r} is already on line {first}", path.name)
 
 
-def _item(row: Row) -> Item:
+def item_of(row: Row) -> Item:
+    """A row as an item: item_id and title, every other cell an attribute where it is not empty.
+
+    Raises:
+        DataError: A cell cannot be used.
+    """
     item_id, title = row.identifier("item_id"), " ".join(row.text("title").split())
     if not title:
         raise DataError("title is empty")
@@ -279,6 +324,16 @@ def _stored(connection: Connection, item_ids: Sequence[str]) -> dict[str, dict[s
         for row in connection.execute(wanted):
             found[row.item_id] = {"title": row.title, "attributes": row.attributes}
     return found
+
+
+def _remove(connection: Connection, item_ids: Sequence[str]) -> int:
+    removed = 0
+    for start in range(0, len(item_ids), _LOOKUP):
+        doomed = _ITEMS.c.item_id.in_(item_ids[start : start + _LOOKUP])
+        removed += connection.execute(delete(_ITEMS).where(doomed)).rowcount
+    if removed and connection.scalar(select(func.count()).select_from(_ITEMS)) == 0:
+        raise DataError("a catalogue needs an item: put the new ones first, then delete the old ones")
+    return removed
 
 
 def _plain(item: Item) -> dict[str, Any]:

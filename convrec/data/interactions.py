@@ -46,14 +46,25 @@ def read_interactions(path: Path, domain: Domain, known: Container[str]) -> Iter
     Raises:
         DataError: The file as a whole cannot be used.
     """
-    for row in read_rows(path, _REQUIRED):
+    return interactions_of(read_rows(path, _REQUIRED), path.name, domain, known)
+
+
+def interactions_of(
+    rows: Iterable[Row | RowError], source: str, domain: Domain, known: Container[str]
+) -> Iterator[Interaction | RowError]:
+    """Rows from anywhere as feedback events, bad ones as errors in their place; see read_interactions.
+
+    Args:
+        source: What errors call the place that the rows come from.
+    """
+    for row in rows:
         if isinstance(row, RowError):
             yield row
             continue
         try:
             yield Interaction(row.line, _event(row, domain, known))
         except DataError as error:
-            yield RowError(row.line, str(error), path.name)
+            yield RowError(row.line, str(error), source)
 
 
 def leave_last_out(events: Iterable[FeedbackEvent], hold: int = 1) -> tuple[Histories, Histories]:

@@ -2,10 +2,13 @@
 
 Owns which schemas can be met and what a slate leaves open in them. Generates nothing.
 
-An object that names an item (a property `item_id`, `id`, `title` or `name`) is one recommendation, and a list of
-such objects is the slate in its order. Ids, titles, attributes, ranks, scores and reasons are filled in; what is
-left to a model is what the client itself offers (enums, booleans, numbers) and which of the reply's own sentences
-a text is. So a model can name no item that is not there, in no field.
+An object that names an item (a property `item_id`, `id` or the like, `title` or `name`) is one recommendation, and
+a list of such objects is the slate in its order. Ids, titles, attributes, ranks, scores and reasons are filled in;
+what is left to a model is what the client itself offers (enums, booleans, numbers) and which of the reply's own
+sentences a text is. So a model can name no item that is not there, in no field.
+
+What is left is generated under a grammar and not a schema: xgrammar 0.2.8 takes schemas for the same that differ
+only in a property called `title`, and would give every item of a list the title of the first.
 """
 
 from __future__ import annotations
@@ -13,15 +16,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
-from convrec.dialogue.schema import IDS, Schema, check_schema, matches, resolved, types
+from convrec.dialogue.schema import Schema, check_schema, matches, names_item, resolved, types
+from convrec.dialogue.script import literal
 from convrec.types import Recommendation
 
 _TITLES = ("title", "name")
 _REASONS = ("reason", "why", "explanation")
+_NUMBERS = """integer ::= "-"? ("0" | [1-9] [0-9]{0,8})
+number ::= integer ("." [0-9]{1,6})?
+"""
 _PARTS = 5_000
 _ENTRIES = 100
 
@@ -50,27 +57,29 @@ class FilledForm:
     """A form with the facts of a slate in it.
 
     Args:
-        schema: What may be generated, as JSON.
-        default: A text that matches it.
+        schema: What may be said.
+        rule: The same as an expression of xgrammar's EBNF.
+        default: A text that matches.
+        is_fixed: Nothing else does.
     """
 
-    schema: str
+    schema: Schema
+    rule: str
     default: str
+    is_fixed: bool
+
+    def grammar(self) -> str:
+        """What may be generated as EBNF with the rule `root`; of numbers only that they are some."""
+        return f"root ::= {self.rule}\n{_NUMBERS}"
 
     def accepts(self, text: str) -> bool:
-        """Whether a text matches it."""
-        return matches(text, json.loads(self.schema))
+        """Whether a text may be said."""
+        return matches(text, self.schema)
 
     @property
     def longest(self) -> str:
         """About as long as a text of it can be; bounds what has to be generated."""
         return 2 * self.default
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether nothing in it is open."""
-        left_open = ('"enum":', '"type":"boolean"', '"type":"number"', '"type":"integer"')
-        return not any(sign in self.schema for sign in left_open)
 
 
 class Form:
@@ -94,11 +103,11 @@ class Form:
     def fill(self, sayable: Sayable) -> FilledForm | None:
         """The form with a slate's facts in it; None where the slate cannot provide what the schema requires."""
         try:
-            schema, default = _Filling(self._root, sayable).value(self._root, "", None)
+            part = _Filling(self._root, sayable).value(self._root, "", None)
         except _UnfillableError:
             return None
-        text = _written(default)
-        return FilledForm(_written(schema), text) if self.accepts(text) else None
+        filled = FilledForm(part.schema, part.rule, _written(part.value), part.is_fixed)
+        return filled if self.accepts(filled.default) else None
 
 
 PLAIN_FORM = Form(
@@ -122,8 +131,14 @@ PLAIN_FORM = Form(
 )
 """For a client that asks for JSON and does not say which."""
 
-_Filled = tuple[dict[str, Any], Any]
-"""A schema of what may be generated, and a value that matches it."""
+
+class _Part(NamedTuple):
+    """A part of a form: what may be said there, how it is generated, and what is said by default."""
+
+    schema: dict[str, Any]
+    rule: str
+    value: Any
+    is_fixed: bool = False
 
 
 class _Filling:
@@ -135,7 +150,7 @@ class _Filling:
         self._shown = 0
         self._parts = 0
 
-    def value(self, schema: Schema, key: str, about: Recommendation | None) -> _Filled:
+    def value(self, schema: Schema, key: str, about: Recommendation | None) -> _Part:
         """A part of the schema.
 
         Args:
@@ -157,19 +172,20 @@ class _Filling:
                 return self._object(schema, about)
             case "array":
                 return self._array(schema, key, about)
-        names_item = key in IDS or (about is not None and key in _TITLES)
-        if {"const", "enum"} & schema.keys() and not names_item:
-            return _choice(schema, [schema["const"]] if "const" in schema else schema["enum"])
+        known = names_item(key) or (about is not None and key in _TITLES)
+        if {"const", "enum"} & schema.keys() and not known:
+            offered = [schema["const"]] if "const" in schema else schema["enum"]
+            return _choice({k: v for k, v in schema.items() if k not in ("const", "enum")}, offered)
         match kind:
             case "string":
                 return _choice(schema, self._texts(key, about))
             case "null":
                 return _choice(schema, [None])
             case "boolean":
-                return {"type": "boolean"}, False
+                return _Part({"type": "boolean"}, '("false" | "true")', False)
         return self._number(schema, key, about)
 
-    def _first(self, branches: Sequence[Schema], key: str, about: Recommendation | None) -> _Filled:
+    def _first(self, branches: Sequence[Schema], key: str, about: Recommendation | None) -> _Part:
         """The first branch that can be filled; null only where no other can."""
         for branch in sorted(branches, key=lambda b: resolved(b, self._root).get("type") == "null"):
             shown = self._shown
@@ -179,49 +195,51 @@ class _Filling:
                 self._shown = shown
         raise _UnfillableError
 
-    def _object(self, schema: Schema, about: Recommendation | None) -> _Filled:
+    def _object(self, schema: Schema, about: Recommendation | None) -> _Part:
         if about is None and _is_item(schema, self._root):
             about = self._next()
-        properties, values = {}, {}
+        parts: dict[str, _Part] = {}
         for name, part in schema.get("properties", {}).items():
             try:
-                properties[name], values[name] = self.value(part, name, about)
+                parts[name] = self.value(part, name, about)
             except _UnfillableError:
                 if name in schema.get("required", ()):
                     raise
         filled = {
             "type": "object",
-            "properties": properties,
-            "required": list(properties),
+            "properties": {name: part.schema for name, part in parts.items()},
+            "required": list(parts),
             "additionalProperties": False,
         }
-        return filled, values
+        rules = [f"{literal(_written(name) + ':')} {part.rule}" for name, part in parts.items()]
+        value = {name: part.value for name, part in parts.items()}
+        return _Part(filled, _enclosed("{", rules, "}"), value, all(part.is_fixed for part in parts.values()))
 
-    def _array(self, schema: Schema, key: str, about: Recommendation | None) -> _Filled:
+    def _array(self, schema: Schema, key: str, about: Recommendation | None) -> _Part:
         items = resolved(schema.get("items", {"type": "string"}), self._root)
         one = key.removesuffix("s")
         least = schema.get("minItems", 0)
         most = int(min(schema.get("maxItems", _ENTRIES), _ENTRIES))
-        entries: list[_Filled] = []
+        entries: list[_Part] = []
         if about is None and _is_item(items, self._root):
             listed = self._sayable.recommendations[self._shown :][:most]
             entries = [self.value(items, key, recommendation) for recommendation in listed]
-        elif types(items, self._root) == {"string"} and (one in IDS or not {"enum", "const"} & items.keys()):
+        elif types(items, self._root) == {"string"} and (names_item(one) or not {"enum", "const"} & items.keys()):
             entries = [_choice(items, [text]) for text in self._listed(key, about, items)][:most]
         else:
             entries = [self.value(items, one, about) for _ in range(int(min(max(least, 1), most)))]
         if len(entries) < least:
             raise _UnfillableError
         if not entries:
-            return {"const": []}, []
+            return _choice({}, [[]])
         filled = {
             "type": "array",
-            "prefixItems": [entry for entry, _ in entries],
+            "prefixItems": [entry.schema for entry in entries],
             "items": False,
             "minItems": len(entries),
-            "maxItems": len(entries),
         }
-        return filled, [value for _, value in entries]
+        rule = _enclosed("[", [entry.rule for entry in entries], "]")
+        return _Part(filled, rule, [entry.value for entry in entries], all(entry.is_fixed for entry in entries))
 
     def _next(self) -> Recommendation:
         """The best recommendation that no earlier part is about."""
@@ -233,10 +251,10 @@ class _Filling:
     def _texts(self, key: str, about: Recommendation | None) -> Sequence[str]:
         """What a text may be."""
         if about is None:
-            if key in IDS:
+            if names_item(key):
                 return [r.item.item_id for r in self._sayable.recommendations]
             return self._sayable.texts
-        if key in IDS:
+        if names_item(key):
             return [about.item.item_id]
         if key in _TITLES:
             return [about.item.title]
@@ -250,7 +268,7 @@ class _Filling:
         if about is not None:
             values = about.item.values(key) or about.item.values(one)
             texts = [str(value) for value in values] or list(self._sayable.reasons(about))[:1]
-        elif one in IDS:
+        elif names_item(one):
             texts = [r.item.item_id for r in self._sayable.recommendations]
         elif one in _REASONS:
             texts = [text for r in self._sayable.recommendations for text in self._sayable.reasons(r)[:1]]
@@ -258,24 +276,25 @@ class _Filling:
             texts = [r.item.title for r in self._sayable.recommendations]
         return [text for text in dict.fromkeys(texts) if Draft202012Validator(items).is_valid(text)]
 
-    def _number(self, schema: Schema, key: str, about: Recommendation | None) -> _Filled:
+    def _number(self, schema: Schema, key: str, about: Recommendation | None) -> _Part:
         """A number of the recommendation, or one that the model thinks of within the client's bounds."""
         if about is not None and (known := _numbers(about, key)):
             return _choice(schema, known)
         bounds = [schema[b] for b in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum") if b in schema]
         tried = [0, 1, *bounds, *(b + 1 for b in bounds), *(b - 1 for b in bounds)]
-        default = _choice(schema, tried)[1]
-        kept = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-        return {name: schema[name] for name in kept if name in schema}, default
+        default = _choice(schema, tried).value
+        integer = types(schema, self._root) == {"integer"}
+        return _Part(dict(schema), "integer" if integer else "number", default)
 
 
-def _choice(schema: Schema, values: Sequence[Any]) -> _Filled:
+def _choice(schema: Schema, values: Sequence[Any]) -> _Part:
     """Those of some values that a schema allows."""
     allowed = Draft202012Validator({k: v for k, v in schema.items() if k not in ("$defs", "definitions")})
     fitting = [value for value in values if allowed.is_valid(value)]
     if not fitting:
         raise _UnfillableError
-    return ({"const": fitting[0]} if len(fitting) == 1 else {"enum": fitting}), fitting[0]
+    texts = [literal(_written(value)) for value in fitting]
+    return _Part({"enum": fitting}, f"({' | '.join(texts)})", fitting[0], len(fitting) == 1)
 
 
 def _numbers(about: Recommendation, key: str) -> list[float | int]:
@@ -297,7 +316,13 @@ def _is_item(schema: Schema, root: Schema) -> bool:
     """Whether an object stands for one item: it names one, and holds no list of others."""
     parts = resolved(schema, root).get("properties", {})
     lists = (resolved(part, root).get("items", {}) for part in parts.values())
-    return bool(parts.keys() & {*IDS, *_TITLES}) and all(types(items, root) != {"object"} for items in lists)
+    named = any(names_item(part) or part in _TITLES for part in parts)
+    return named and all(types(items, root) != {"object"} for items in lists)
+
+
+def _enclosed(left: str, rules: Sequence[str], right: str) -> str:
+    """The rule of an object or a list."""
+    return " ".join([literal(left), ' "," '.join(rules), literal(right)])
 
 
 def _written(value: object) -> str:

@@ -2,8 +2,7 @@
 
 The engine generates under the script's grammar; what it streams is held against the script again, and whatever is
 missing when it fails, stops early or takes too long is completed by the script's own sentences. A reply in a form
-is generated under the filled form's schema and said when it is whole; the form's default stands in for one that is
-not.
+is generated under the filled form's grammar and said when it is whole; its default stands in for one that is not.
 """
 
 from __future__ import annotations
@@ -38,6 +37,8 @@ Mode = Literal["grammar", "free"]
 _QUERY_TOKENS = 32
 _ITEM_TOKENS = 48
 _SPARE_TOKENS = 16
+_FORM_CHARS = 20_000
+"""A longer grammar takes an engine longer to compile and to follow than anybody waits."""
 _UNWRITTEN = (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE)
 """Too short to be worth the engine's time."""
 
@@ -101,7 +102,7 @@ class ReplyWriter:
         language = self._tongues.detect(message) if self._tongues else ENGLISH
         script = self._sentences.script(intent, state, slate, about, language)
         if options.form is not None:
-            filled = options.form.fill(self._sayable(script, slate))
+            filled = await asyncio.to_thread(options.form.fill, self._sayable(script, slate))
             yield await self._fill(filled, intent, state, slate, opened, options) if filled else script.default
             return
         text = ""
@@ -149,7 +150,7 @@ class ReplyWriter:
     ) -> str:
         """A form, what it leaves open chosen by the engine where it can."""
         text = ""
-        if not (form.is_fixed or slate.degraded):
+        if not (form.is_fixed or slate.degraded or len(form.rule) > _FORM_CHARS):
             async with aclosing(self._generate(form, intent, state, slate, opened, options)) as pieces:
                 text = "".join([piece async for piece in pieces])
         return text if form.accepts(text) else form.default
@@ -157,10 +158,13 @@ class ReplyWriter:
     def _sayable(self, script: Script, slate: Slate) -> Sayable:
         """What a form may say: the script's texts, and of an item its evidence and the script's sentences."""
 
+        titles = [recommendation.item.title for recommendation in slate.recommendations]
+
         def reasons(recommendation: Recommendation) -> list[str]:
             told = why(recommendation.evidence, self._catalogue.domain, self._catalogue)
             title = recommendation.item.title
-            sentences = [text for slot in script.slots for text in slot if title in text]
+            own = [text for slot in script.slots for text in slot if title in text]
+            sentences = [text for text in own if sum(other in text for other in titles) == 1]
             return [told, *sentences] if told else [*sentences, title]
 
         return Sayable(slate.recommendations, script.texts, reasons)
@@ -211,7 +215,6 @@ class ReplyWriter:
             max_tokens=len(self._engine.tokenizer.encode(script.longest)) + _SPARE_TOKENS,
             temperature=self._temperature if options.temperature is None else options.temperature,
             seed=crc32(repr(prompt).encode()) if options.seed is None else options.seed,
-            grammar=script.grammar() if isinstance(script, Script) else None,
-            schema=script.schema if isinstance(script, FilledForm) else None,
+            grammar=script.grammar(),
         )
         return self._engine.generate(prompt, sampling, adapter, salt)

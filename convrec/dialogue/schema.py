@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,8 +14,8 @@ from convrec.errors import DataError
 
 Schema = Mapping[str, Any]
 
-IDS = ("item_id", "id")
-
+_ID = re.compile(r"(.*_)?id|.*[a-z]Id")
+_VALUES = 2_000
 _NODES = 1_000
 _DEPTH = 20
 # Without `pattern`: matching a stranger's regular expression may take forever.
@@ -31,6 +32,8 @@ def check_schema(schema: Schema) -> None:
     Raises:
         DataError: The message says what to change.
     """
+    if _values(schema) > _VALUES:  # before anybody compares each of them with every other
+        raise DataError(f"it has more than {_VALUES} values; make it smaller")
     try:
         json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
         Draft202012Validator.check_schema(schema)
@@ -45,6 +48,11 @@ def check_schema(schema: Schema) -> None:
             raise DataError(f"it has more than {_NODES} parts; make it smaller")
     if types(schema, schema) != {"object"}:
         raise DataError("its root must be an object; put a list into a property of one")
+
+
+def names_item(key: str) -> bool:
+    """Whether a property is an item's id: item_id, id, film_id, itemId."""
+    return _ID.fullmatch(key) is not None
 
 
 def resolved(schema: Schema, root: Schema) -> Schema:
@@ -80,6 +88,20 @@ def matches(text: str, schema: Schema) -> bool:
     return bool(Draft202012Validator(schema).is_valid(value))
 
 
+def _values(schema: Schema) -> int:
+    """How many values JSON has, counted no further than one beyond what is allowed."""
+    left: list[object] = [schema]
+    found = 0
+    while left and found <= _VALUES:
+        found += 1
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return found
+
+
 def _target(ref: str, root: Schema) -> Schema:
     """What a reference within the schema points to."""
     parts = ref.split("/")
@@ -109,6 +131,6 @@ def _walk(schema: object, root: Schema, depth: int) -> Iterator[None]:
     parts += [extra] if isinstance(extra, Mapping) else []
     for part in (*parts, *schema.get("properties", {}).values()):
         yield from _walk(part, root, depth + 1)
-    for name in schema.get("properties", {}).keys() & set(IDS):
-        if not types(schema["properties"][name], root) <= {"string", "null"}:
+    for name, part in schema.get("properties", {}).items():
+        if names_item(name) and not types(part, root) <= {"string", "null"}:
             raise DataError(f"{name} must be a string: ids are the catalogue's own")

@@ -45,7 +45,7 @@ class Script:
     def grammar(self) -> str:
         """The texts as EBNF with the rule `root`, in the dialect of xgrammar."""
         rules = ["root ::= " + ' " " '.join(f"s{n}" for n in range(len(self.slots)))]
-        rules += [f"s{n} ::= {' | '.join(map(_literal, slot))}" for n, slot in enumerate(self.slots)]
+        rules += [f"s{n} ::= {' | '.join(map(literal, slot))}" for n, slot in enumerate(self.slots)]
         return "\n".join(rules) + "\n"
 
     def complete(self, text: str) -> str | None:
@@ -68,7 +68,7 @@ class Script:
         return begun
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A text as an EBNF string literal."""
     escaped = "".join(
         _ESCAPES.get(ord(c), c if c.isprintable() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}") for c in text

@@ -25,7 +25,8 @@ def update(state: SessionState, intent: Intent) -> SessionState:
     """The state after one more intent.
 
     A new wish brings its own query; a refinement keeps it. Later constraints win over earlier ones that they
-    contradict, and later feelings about an item over earlier ones. A reset forgets everything before it.
+    contradict, and later feelings about an item over earlier ones. A reset forgets everything before it. What is
+    dropped is gone, whatever its strength had become.
     """
     if intent.reset:
         state = SessionState()
@@ -34,7 +35,7 @@ def update(state: SessionState, intent: Intent) -> SessionState:
         query=intent.query if renews else state.query,
         k=intent.k or state.k,
         mentions=_named(state.mentions, _felt(intent)),
-        constraints=_constrained(state.constraints, intent.constraints),
+        constraints=_constrained(_without(state.constraints, intent.dropped), intent.constraints),
         turns=state.turns + 1,
     )
 
@@ -73,6 +74,11 @@ def _named(old: tuple[Mention, ...], new: tuple[Mention, ...]) -> tuple[Mention,
         earlier = named.pop(mention.item_id, mention)
         named[mention.item_id] = earlier if mention.polarity is Polarity.NEUTRAL else mention
     return tuple(named.values())
+
+
+def _without(old: tuple[Constraint, ...], dropped: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
+    gone = {(c.facet, c.op, _value(c)) for c in dropped}
+    return tuple(c for c in old if (c.facet, c.op, _value(c)) not in gone)
 
 
 def _constrained(old: tuple[Constraint, ...], new: tuple[Constraint, ...]) -> tuple[Constraint, ...]:

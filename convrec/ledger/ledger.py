@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.dml import ReturningInsert
 
-from convrec.database import writing
+from convrec.database import reading, scrub, writing
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
-from convrec.ledger.schema import EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
-from convrec.types import Event, FeedbackEvent, ImpressionEvent, TurnEvent
+from convrec.ledger.marks import Erasures, mark
+from convrec.ledger.migrations import migrate
+from convrec.ledger.schema import ERASURE, EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
+from convrec.types import ErasureEvent, Event, FeedbackEvent, ImpressionEvent, TurnEvent
 
-_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent)
+_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent, ErasureEvent)
 _LOOKUP = 1000
 _COLUMNS = (EVENTS.c.kind, EVENTS.c.timestamp, EVENTS.c.body)
 
@@ -29,20 +33,18 @@ class Ledger:
     Events are the same when everything but their timestamps is equal, and then the first one stays.
 
     Args:
-        database: An engine of convrec.database; SQLite or PostgreSQL. The table is made where it is missing.
+        database: An engine of convrec.database; SQLite or PostgreSQL. Its tables are made where they are missing,
+            and brought up to date where they are of an earlier convrec.
 
     Raises:
-        LedgerError: The database is of another kind or cannot be used.
+        LedgerError: The database is of another kind, of a newer convrec, or cannot be used.
     """
 
     def __init__(self, database: Engine) -> None:
         self._insert = _insert_new(database.dialect.name)
         self._database = database
-        with _trouble("open"), database.begin() as connection:
-            # Not create_all: it skips the indexes of a table whose creation was cut short.
-            connection.execute(CreateTable(EVENTS, if_not_exists=True))
-            for index in sorted(EVENTS.indexes, key=lambda index: str(index.name)):
-                connection.execute(CreateIndex(index, if_not_exists=True))
+        with _trouble("open"):
+            migrate(database)
 
     def append(self, event: Event) -> bool:
         """Store one event durably.
@@ -70,21 +72,25 @@ class Ledger:
 
         Raises: as `append`; then none is stored.
         """
+        return len(self.append_new(events))
+
+    def append_new(self, events: Sequence[Event]) -> frozenset[str]:
+        """As `append_many`, but tells the event_ids that were not there yet."""
         rows: dict[str, dict[str, Any]] = {}
         for row in map(to_row, events):
             if rows.setdefault(row["event_id"], row)["body"] != row["body"]:
                 raise _conflict(row["event_id"])
         if not rows:
-            return 0
+            return frozenset()
         with _trouble("write"), writing(self._database) as connection:
             added = set(connection.scalars(self._insert, list(rows.values())))
             known = sorted(rows.keys() - added)
             for start in range(0, len(known), _LOOKUP):
                 chunk = EVENTS.c.event_id.in_(known[start : start + _LOOKUP])
-                for event_id, body in connection.execute(select(EVENTS.c.event_id, EVENTS.c.body).where(chunk)):
-                    if body != rows[event_id]["body"]:
+                for event_id, *stored in connection.execute(select(EVENTS.c.event_id, *_COLUMNS).where(chunk)):
+                    if not _same(rows[event_id], *stored):
                         raise _conflict(event_id)
-        return len(added)
+        return frozenset(added)
 
     def feedback(self, user_id: str | None = None) -> tuple[FeedbackEvent, ...]:
         """Feedback of one user or of all, by timestamp, then in the order of appending."""
@@ -102,6 +108,20 @@ class Ledger:
         query = select(EVENTS.c.user_id).where(EVENTS.c.kind == TURN, EVENTS.c.session_id == session_id)
         with _trouble("read"), self._database.connect() as connection:
             return connection.scalar(query.order_by(EVENTS.c.seq).limit(1))
+
+    def events(
+        self, user_id: str, session_id: str | None = None, kinds: Sequence[str] | None = None
+    ) -> tuple[Event, ...]:
+        """What is stored of a user, in the order of appending: all, or of one session, or of some kinds."""
+        where = [EVENTS.c.user_id == user_id]
+        if session_id is not None:
+            where.append(EVENTS.c.session_id == session_id)
+        if kinds is not None:
+            where.append(EVENTS.c.kind.in_(kinds))
+        query = select(*_COLUMNS).where(*where).order_by(EVENTS.c.seq)
+        with _trouble("read"), self._database.connect() as connection:
+            rows = connection.execute(query).all()
+        return tuple(from_row(*row) for row in rows)
 
     def impressions(
         self, session_id: str | None = None, user_id: str | None = None
@@ -136,12 +156,61 @@ class Ledger:
         """user_ids with the number of their feedback events, most active first, ties by user_id; None: all."""
         count = func.count()
         query = select(EVENTS.c.user_id, count).where(EVENTS.c.kind == FEEDBACK).group_by(EVENTS.c.user_id)
-        query = query.order_by(count.desc(), EVENTS.c.user_id).limit(limit)
+        # By bytes, as SQLite does: PostgreSQL would sort as a dictionary of its language does.
+        postgres = self._database.dialect.name == "postgresql"
+        user_id = EVENTS.c.user_id.collate("C") if postgres else EVENTS.c.user_id
+        query = query.order_by(count.desc(), user_id).limit(limit)
         with _trouble("read"), self._database.connect() as connection:
             return tuple((user_id, int(n)) for user_id, n in connection.execute(query))
 
-    def erase(self, user_id: str) -> int:
-        """Remove everything of a user, durably: the next index and the next adapter are made without it.
+    def erase(self, user_id: str, adapters: Sequence[str] = ()) -> int:
+        """Remove everything of a user, durably, from the rows and from the database's files.
+
+        An ErasureEvent that does not name them takes its place, where there was anything or `adapters` names any.
+        PostgreSQL's files are its own: it overwrites what was there when it comes to it.
+
+        Args:
+            adapters: Labels of the adapter versions that learned from them.
+
+        Returns:
+            How many events there were.
+
+        Raises:
+            LedgerError: The database failed. Erased again, it is finished.
+        """
+        known = self.erasures()
+        with _trouble("write"), writing(self._database) as connection:
+            removed = connection.execute(delete(EVENTS).where(EVENTS.c.user_id == user_id)).rowcount
+            if removed or adapters:
+                salt = known.salt
+                event = ErasureEvent(
+                    f"erasure-{uuid4().hex}", mark(user_id, salt), time.time(), salt, removed, tuple(adapters)
+                )
+                connection.execute(self._insert, [to_row(event)])
+        with _trouble("clean the files of"):
+            scrub(self._database, EVENTS.name)
+        return removed
+
+    def erasures(self) -> Erasures:
+        """Who was erased, and when."""
+        return Erasures(self._events(ErasureEvent, [EVENTS.c.kind == ERASURE], EVENTS.c.seq))
+
+    def erased_position(self) -> int:
+        """The position of the last erasure: what was learned before it is to be learned anew. 0 without one."""
+        return self._highest(EVENTS.c.kind == ERASURE)
+
+    def everything(self) -> Iterator[dict[str, Any]]:
+        """Every event as it is stored: its body, with kind and timestamp; in the order of appending.
+
+        All of one moment, however long the reading takes.
+        """
+        query = select(*_COLUMNS).order_by(EVENTS.c.seq)
+        with _trouble("read"), reading(self._database) as connection:
+            for kind, timestamp, body in connection.execution_options(yield_per=_LOOKUP).execute(query):
+                yield {"kind": kind, "timestamp": timestamp, **json.loads(body)}
+
+    def erase_session(self, user_id: str, session_id: str) -> int:
+        """Remove a conversation of a user, durably: turns, slates, replies and names. Feedback stays.
 
         Returns:
             How many events there were.
@@ -149,8 +218,9 @@ class Ledger:
         Raises:
             LedgerError: The database failed; nothing was removed.
         """
+        where = (EVENTS.c.user_id == user_id, EVENTS.c.session_id == session_id, EVENTS.c.kind != FEEDBACK)
         with _trouble("write"), writing(self._database) as connection:
-            return connection.execute(delete(EVENTS).where(EVENTS.c.user_id == user_id)).rowcount
+            return connection.execute(delete(EVENTS).where(*where)).rowcount
 
     def counts(self) -> dict[str, int]:
         """Events per kind; a kind without events is left out."""
@@ -159,12 +229,17 @@ class Ledger:
             return {kind: int(n) for kind, n in connection.execute(query)}
 
     def position(self) -> int:
-        """The highest seq; 0 for an empty ledger. It grows with every event stored; only `erase` may lower it.
+        """The highest seq; 0 for an empty ledger. It grows with what is stored and with every erasure of a user.
+
+        Only erasing a session may lower it.
 
         With PostgreSQL a transaction that commits late may add events below it.
         """
+        return self._highest()
+
+    def _highest(self, *where: ColumnElement[bool]) -> int:
         with _trouble("read"), self._database.connect() as connection:
-            return connection.scalar(select(func.max(EVENTS.c.seq))) or 0
+            return connection.scalar(select(func.max(EVENTS.c.seq)).where(*where)) or 0
 
     def _events(
         self,
@@ -192,6 +267,11 @@ def _insert_new(dialect: str) -> ReturningInsert[str]:
             .returning(EVENTS.c.event_id)
         )
     raise LedgerError(f"no ledger on {dialect}; give a sqlite: or postgresql: URL")
+
+
+def _same(row: dict[str, Any], kind: str, timestamp: float, body: str) -> bool:
+    """Whether a row is what is stored, be that spelled as an earlier convrec spelled it."""
+    return bool(body == row["body"] or to_row(from_row(kind, timestamp, body))["body"] == row["body"])
 
 
 def _conflict(event_id: str) -> EventConflictError:

@@ -8,6 +8,7 @@ column of its own and takes no part: a client that retries gets a fresh one from
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Tab
 from convrec.errors import DataError, LedgerError
 from convrec.types import (
     Constraint,
+    ErasureEvent,
     Event,
     FeedbackEvent,
     FeedbackType,
@@ -26,10 +28,12 @@ from convrec.types import (
     Polarity,
     ReplyEvent,
     ScoredCandidate,
+    SessionEvent,
     TurnEvent,
 )
 
-FEEDBACK, TURN, IMPRESSION, REPLY = "feedback", "turn", "impression", "reply"
+FEEDBACK, TURN, IMPRESSION, REPLY, SESSION = "feedback", "turn", "impression", "reply", "session"
+ERASURE = "erasure"
 
 # Four bytes a character at most, and PostgreSQL's index entries end at 2,704 bytes.
 MAX_ID_LENGTH = 512
@@ -78,7 +82,7 @@ def to_row(event: Event) -> dict[str, Any]:
         "event_id": event.event_id,
         "kind": kind,
         "user_id": event.user_id,
-        "session_id": event.session_id,
+        "session_id": _session(event),
         "item_id": feedback and feedback.item_id,
         "type": feedback and feedback.type.value,
         "timestamp": float(event.timestamp),
@@ -93,7 +97,7 @@ def from_row(kind: str, timestamp: float, body: str) -> Event:
         LedgerError: The body is not one that this version writes.
     """
     try:
-        return _decode(kind, {**json.loads(body), "timestamp": timestamp})
+        return from_body(kind, timestamp, json.loads(body))
     except (KeyError, TypeError, ValueError) as error:
         raise LedgerError(
             f"the ledger holds a {kind} event that this version cannot read ({error!r}): {body[:200]}; "
@@ -101,8 +105,17 @@ def from_row(kind: str, timestamp: float, body: str) -> Event:
         ) from error
 
 
+def from_body(kind: str, timestamp: float, body: Mapping[str, Any]) -> Event:
+    """The event of a kind with a body as `to_row` spells it, its values unchecked.
+
+    Raises:
+        KeyError, TypeError, ValueError: The body is not one that this version writes.
+    """
+    return _decode(kind, {**body, "timestamp": timestamp})
+
+
 def _check(event: Event) -> None:
-    ids = {"event_id": event.event_id, "user_id": event.user_id, "session_id": event.session_id}
+    ids = {"event_id": event.event_id, "user_id": event.user_id, "session_id": _session(event)}
     match event:
         case FeedbackEvent():
             _check_feedback(event)
@@ -129,6 +142,10 @@ def _check_feedback(event: FeedbackEvent) -> None:
             raise DataError(f"{kind} event {event.event_id!r} lacks {name}; a {kind} needs it")
         if event.type is not owner and value is not None:
             raise DataError(f"{kind} event {event.event_id!r} carries {name}; only a {owner.value} has it")
+
+
+def _session(event: Event) -> str | None:
+    return None if isinstance(event, ErasureEvent) else event.session_id
 
 
 def _is_id(value: str) -> bool:
@@ -183,6 +200,12 @@ def _encode(event: Event) -> tuple[str, dict[str, Any]]:
                 "text": event.text,
                 "latency_s": float(event.latency_s),
             }
+        case SessionEvent():
+            kind = SESSION
+            body |= {"session_id": event.session_id, "title": event.title}
+        case ErasureEvent():
+            kind = ERASURE
+            body |= {"salt": event.salt, "events": event.events, "adapters": list(event.adapters)}
     return kind, {name: value for name, value in body.items() if value is not None}
 
 
@@ -197,21 +220,28 @@ def _decode(kind: str, body: dict[str, Any]) -> Event:
         return ImpressionEvent(**{**absent, **body, "slate": tuple(body["slate"]), "candidates": candidates})
     if kind == REPLY:
         return ReplyEvent(**body)
+    if kind == SESSION:
+        return SessionEvent(**body)
+    if kind == ERASURE:
+        return ErasureEvent(**{**body, "adapters": tuple(body["adapters"])})
     raise ValueError(f"unknown kind {kind!r}")
 
 
 def _encode_intent(intent: Intent) -> dict[str, Any]:
-    return {
+    body = {
         "kind": intent.kind.value,
         "query": intent.query,
         "k": intent.k,
         "mentions": [[m.item_id, m.title, m.polarity.value] for m in intent.mentions],
-        "constraints": [
-            [c.facet, c.op, c.value if isinstance(c.value, str) else float(c.value), c.strength]
-            for c in intent.constraints
-        ],
+        "constraints": [_encode_constraint(c) for c in intent.constraints],
         "reset": intent.reset,
     }
+    # Absent where there is none: turns that were stored before it was known have the same body then.
+    return body | ({"dropped": [_encode_constraint(c) for c in intent.dropped]} if intent.dropped else {})
+
+
+def _encode_constraint(c: Constraint) -> list[str | float]:
+    return [c.facet, c.op, c.value if isinstance(c.value, str) else float(c.value), c.strength]
 
 
 def _decode_intent(body: dict[str, Any]) -> Intent:
@@ -222,6 +252,7 @@ def _decode_intent(body: dict[str, Any]) -> Intent:
         mentions=tuple(Mention(item_id, title, Polarity(p)) for item_id, title, p in body["mentions"]),
         constraints=tuple(Constraint(*constraint) for constraint in body["constraints"]),
         reset=body["reset"],
+        dropped=tuple(Constraint(*constraint) for constraint in body.get("dropped", ())),
     )
 
 

@@ -36,15 +36,21 @@ class BlendRanker:
         version: What ranks. It may be replaced at any time: a slate is made by one version from start to end.
         catalogue: Where the items of the slate come from.
         timeout_s: Seconds after which the slate is retrieval's own, and those after it until the LLM is well.
+        breaker: Of an earlier ranker with the same engine, which knows whether that is well; a new one where None.
     """
 
     def __init__(
-        self, interest: Interest, version: RankingVersion, catalogue: Catalogue, timeout_s: float
+        self,
+        interest: Interest,
+        version: RankingVersion,
+        catalogue: Catalogue,
+        timeout_s: float,
+        breaker: Breaker | None = None,
     ) -> None:
         self._interest = interest
         self.version = version
         self._catalogue = catalogue
-        self._breaker = Breaker(interest.probe, timeout_s)
+        self.breaker = breaker or Breaker(interest.probe, timeout_s)
 
     async def rank(
         self,
@@ -62,7 +68,7 @@ class BlendRanker:
         values: Sequence[float | None]
         prompt_hash, reason = "", ""
         try:
-            values, prompt_hash = await self._breaker.call(
+            values, prompt_hash = await self.breaker.call(
                 lambda: self._interest.score(context, candidates, version.adapter)
             )
         except (EngineError, NotFoundError) as error:
@@ -93,7 +99,7 @@ class BlendRanker:
         if version.blend.w_interest == 0.0:
             return None
         try:
-            (value,), _ = await self._breaker.call(
+            (value,), _ = await self.breaker.call(
                 lambda: self._interest.score(context, [candidate], version.adapter)
             )
         except (EngineError, NotFoundError):

@@ -40,6 +40,13 @@ class Retriever(Protocol):
         """
         ...
 
+    def assess(self, query: RetrievalQuery, item_ids: Sequence[str]) -> list[Candidate]:
+        """Given items as candidates, in their order, whether or not they would be retrieved.
+
+        Their scores are comparable within the call; an item that nothing is known of has a score all the same.
+        """
+        ...
+
     def rescore(
         self, query: RetrievalQuery, item_ids: Sequence[str], variants: Sequence[RetrievalQuery]
     ) -> list[list[float]]:

@@ -50,10 +50,10 @@ from convrec.errors import SettingsError
 from convrec.progress import Progress, silent
 from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.index import Index, build_index, open_index
-from convrec.retrieval.lexical import Shared
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
 from convrec.retrieval.signals import Links, Past
+from convrec.retrieval.texts import Texts, Words
 from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
 
 Scores = NDArray[np.float64]
@@ -111,7 +111,7 @@ class _Signals:
     history: Past
     seeds: Mapping[int, float]
     text: Floats | None
-    words: Shared | None
+    words: Words | None
     content: Floats | None
     rejected: Floats | None
 
@@ -121,7 +121,7 @@ class HybridRetriever:
 
     Args:
         index: Open; the caller closes it.
-        catalogue: What may be returned. Items that the index does not know yet are found by constraints alone.
+        catalogue: What may be returned. Items newer than the index are found by their texts, see texts.py.
         embedder: The one the index was built with.
         config: Weights; the defaults when None.
     """
@@ -134,6 +134,7 @@ class HybridRetriever:
         self._embedder = embedder
         self._config = config or HybridConfig()
         self._row = {item_id: idx for idx, item_id in enumerate(index.item_ids)}
+        self._texts = Texts(index, self._row, catalogue, embedder)
         counts_N = index.signals.popularity.counts_N
         order = sorted(range(len(index.item_ids)), key=lambda idx: (-int(counts_N[idx]), idx))
         self._by_popularity = tuple(index.item_ids[idx] for idx in order)
@@ -230,13 +231,13 @@ class HybridRetriever:
             text, words = spoken.text, spoken.words
         else:
             text = self._embedder.embed([query.text])[0] if query.text.strip() else None
-            words = self._index.lexical.shared(query.text)
+            words = self._texts.shared(query.text)
         return _Signals(
             history=history,
             seeds=seeds,
             text=text,
             words=words,
-            content=self._content(seeds),
+            content=self._content(self._text_rows(query.seeds)),
             rejected=self._rejected(history),
         )
 
@@ -252,10 +253,14 @@ class HybridRetriever:
     def _rows(self, weights: Mapping[str, float]) -> dict[int, float]:
         return {self._row[item_id]: weight for item_id, weight in weights.items() if item_id in self._row}
 
+    def _text_rows(self, weights: Mapping[str, float]) -> dict[int, float]:
+        found = ((self._texts.row(item_id), weight) for item_id, weight in weights.items())
+        return {row: weight for row, weight in found if row is not None}
+
     def _content(self, weights: Mapping[int, float]) -> Floats | None:
         """The direction of some items' descriptions, so that items without interactions count as well."""
-        rows, weights_S = list(weights), np.array(list(weights.values()), np.float32)
-        total_D: Floats = weights_S @ self._index.text_N_D[rows]
+        rows_S, weights_S = np.array(list(weights), np.int64), np.array(list(weights.values()), np.float32)
+        total_D: Floats = weights_S @ self._texts.vectors(rows_S)
         length = float(np.linalg.norm(total_D))
         return total_D / length if length > 0 else None
 
@@ -285,9 +290,9 @@ class HybridRetriever:
             found |= self._near(self._index.signals.behaviour.vector(rows, weights), n)
         for vector_D in (signals.text, signals.content):
             if vector_D is not None:
-                found |= dict.fromkeys(i for i, _ in self._index.store.nearest("text", vector_D, n))
+                found |= dict.fromkeys(self._texts.nearest(vector_D, n))
         if signals.words is not None:
-            found |= dict.fromkeys(self._index.item_ids[row] for row in signals.words.nearest(n).tolist())
+            found |= dict.fromkeys(signals.words.nearest(n))
         if not found or query.constraints or not len(history.rows_H):
             found |= dict.fromkeys(self._by_popularity[:n])
         return list(found)
@@ -309,10 +314,12 @@ class HybridRetriever:
         config, index = self._config, self._index
         places = [place for place, item_id in enumerate(item_ids) if item_id in self._row]
         rows_C = np.array([self._row[item_ids[place]] for place in places], np.int64)
+        told = {place: row for place, i in enumerate(item_ids) if (row := self._texts.row(i)) is not None}
+        texts_T = np.array(list(told.values()), np.int64)
 
-        def spread(scores_C: Scores) -> Scores:
+        def spread(scores_C: Scores, among: Sequence[int] = places) -> Scores:
             scores = np.zeros(len(item_ids))
-            scores[places] = scores_C
+            scores[among] = scores_C
             return scores
 
         parts: dict[str, Scores] = {}
@@ -323,14 +330,14 @@ class HybridRetriever:
         if signals.seeds:
             parts["seeds"] = config.seeds * spread(self._behaviour(rows_C, signals.seeds))
         if signals.words is not None:
-            parts["words"] = config.words * spread(signals.words.scores(rows_C))
+            parts["words"] = config.words * spread(signals.words.scores(texts_T), [*told])
         for name, weight, vector_D in (
             ("text", config.text, signals.text),
             ("content", config.content, signals.content),
             ("rejected", config.rejected, signals.rejected),
         ):
             if vector_D is not None:
-                parts[name] = weight * spread(self._cosines(vector_D, rows_C))
+                parts[name] = weight * spread(self._cosines(vector_D, texts_T), [*told])
         wishes = [wish for wish in query.constraints if wish.strength != "must"]
         if wishes:
             parts["wishes"] = config.wish * np.array([self._met(i, wishes) for i in item_ids], np.float64)
@@ -350,7 +357,7 @@ class HybridRetriever:
 
     def _cosines(self, vector_D: Floats, rows_C: Rows) -> Scores:
         # Without BLAS, whose threads wait for cores that an embedder or LLM keeps busy.
-        cosines_C: Scores = np.einsum("cd,d->c", self._index.text_N_D[rows_C], vector_D).astype(np.float64)
+        cosines_C: Scores = np.einsum("cd,d->c", self._texts.vectors(rows_C), vector_D).astype(np.float64)
         return cosines_C
 
     def _met(self, item_id: str, wishes: Sequence[Constraint]) -> float:

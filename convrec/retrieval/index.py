@@ -6,7 +6,7 @@
                              words.npz    the items' words (lexical.py)
                              expectation.npz  what people are expected to think of them (expectation.py)
                              signals/     what behaviour says (signal_files.py)
-                             meta.json    what it was built from; item_ids.json, probe.npy
+                             meta.json    what it was built from; item_ids.json, digests.npy, probe.npy
                              checksums.json  of the others
 
 A generation is complete and on disk before CURRENT names it, and never changes afterwards; whatever CURRENT does
@@ -20,13 +20,14 @@ import shutil
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convrec.data.catalogue import Catalogue
 from convrec.durable import fsync, replace_text
@@ -86,11 +87,13 @@ class Index:
     Attributes:
         meta: What it was built from.
         item_ids: N; a position is the row of the arrays.
+        digests_N: Of the items as they were, see Catalogue.digests.
         signals: What behaviour says; the right factors are the vectors of `behaviour`.
         lexical: The items' words.
         expectation: What people are expected to think of the items.
         store: The vectors.
         text_N_D: Those of `text`, read once: Chroma takes 20 ms to give those of 1,000 candidates.
+        newer_texts: Description -> vector_D of items that are newer than it, kept for texts.py.
     """
 
     def __init__(self, index_dir: Path, lock: IndexLock, embedder: Embedder) -> None:
@@ -103,12 +106,14 @@ class Index:
             self.signals: Signals = load_signals(self._folder / "signals", len(self.item_ids))
             self.lexical: Lexical = load_lexical(self._folder)
             self.expectation: Expectation = load_expectation(self._folder)
+            self.digests_N: NDArray[np.uint64] = np.load(self._folder / "digests.npy")
             probe_D: Floats = np.load(self._folder / "probe.npy")
         except (OSError, KeyError, ValueError) as error:  # whole, as its checksums say
             raise IndexUnavailableError("the index is of an earlier version; run: convrec index") from error
         own_D = embedder.embed([_PROBE])[0]
         if own_D.shape != probe_D.shape or float(own_D @ probe_D) < _SAME_EMBEDDER:
             raise IndexUnavailableError("the index was built with another embedder; run: convrec index")
+        self.newer_texts: Mapping[str, Floats] = {}
         self.store = ChromaStore(self._folder / "chroma")
         try:
             self.text_N_D = self._read_texts()
@@ -176,6 +181,29 @@ def index_status(index_dir: Path) -> IndexMeta:
     return _read_meta(_current(index_dir))
 
 
+def remove_index(index_dir: Path) -> bool:
+    """Remove the index, whose next opening finds none. One that this process has open stays.
+
+    Returns:
+        Whether it was there and is gone.
+
+    Raises:
+        IndexUnavailableError: Another process holds it.
+    """
+    if _named(index_dir) is None:
+        return False
+    lock = IndexLock(index_dir)
+    lock.acquire()
+    try:
+        if not lock.sole:
+            return False
+        (index_dir / "CURRENT").unlink(missing_ok=True)
+        _sweep(index_dir)
+    finally:
+        lock.release()
+    return True
+
+
 def build_index(
     index_dir: Path,
     catalogue: Catalogue,
@@ -199,7 +227,7 @@ def build_index(
         config: How behaviour is modelled; the defaults when None.
         progress: Called with the fraction done, in [0, 1], and what is being done.
         ledger_position: Of the ledger when the events were read, kept in the meta data.
-        earlier: An open index by the same embedder; where it is of the same catalogue its text vectors are taken.
+        earlier: An open index by the same embedder; its vectors of items that are as they were are taken.
 
     Raises:
         DataError: The catalogue is empty.
@@ -251,11 +279,7 @@ def _build(
     earlier: Index | None,
 ) -> IndexMeta:
     ids = catalogue.ids
-    if earlier is not None and earlier.meta.catalogue_fingerprint == catalogue.fingerprint:
-        text_N_D = earlier.text_N_D
-    else:
-        descriptions = [catalogue.describe(catalogue[item_id]) for item_id in ids]
-        text_N_D = _embed(embedder, descriptions, lambda done: progress(0.5 * done, "embedding descriptions"))
+    text_N_D = _embed(catalogue, embedder, earlier, lambda done: progress(0.5 * done, "embedding descriptions"))
     row = {item_id: idx for idx, item_id in enumerate(ids)}
     histories = read_histories(events, catalogue.domain.rating_scale)
     sequences = sequences_of(histories, row)
@@ -272,6 +296,7 @@ def _build(
     save_signals(signals, folder / "signals")
     fit_lexical(catalogue.values()).save(folder)
     fit_expectation(histories, row, len(ids)).save(folder)
+    np.save(folder / "digests.npy", np.array(catalogue.digests, np.uint64))
     np.save(folder / "probe.npy", embedder.embed([_PROBE])[0])
     (folder / "item_ids.json").write_text(json.dumps(ids))
     meta = IndexMeta(
@@ -303,12 +328,28 @@ def _learn(sequences: Sequences, items: int, config: BehaviourConfig, progress: 
     return fit_fusion(earlier, sequences, before, config, learning, progress)
 
 
-def _embed(embedder: Embedder, texts: Sequence[str], progress: Callable[[float], None]) -> Floats:
-    parts: list[Floats] = [embedder.embed([])]
-    for start in range(0, len(texts), _BATCH):
-        parts.append(embedder.embed(texts[start : start + _BATCH]))
-        progress(min(start + _BATCH, len(texts)) / len(texts))
-    return np.concatenate(parts)
+def _embed(
+    catalogue: Catalogue, embedder: Embedder, earlier: Index | None, progress: Callable[[float], None]
+) -> Floats:
+    """text_N_D; what an earlier index knows of an item that is as it was is not embedded again."""
+    text_N_D = np.empty((len(catalogue), embedder.dimension), np.float32)
+    described = {n: catalogue.describe(catalogue[item_id]) for n, item_id in enumerate(catalogue.ids)}
+    if earlier is not None:
+        built = zip(earlier.item_ids, earlier.digests_N.tolist(), earlier.text_N_D, strict=True)
+        known = {item_id: (digest, vector_D) for item_id, digest, vector_D in built}
+        for n, (item_id, digest) in enumerate(zip(catalogue.ids, catalogue.digests, strict=True)):
+            told, vector_D = known.get(item_id, (None, None))
+            if told != digest:
+                vector_D = earlier.newer_texts.get(described[n])
+            if vector_D is not None:
+                text_N_D[n] = vector_D
+                del described[n]
+    places = list(described)
+    for start in range(0, len(places), _BATCH):
+        batch = places[start : start + _BATCH]
+        text_N_D[batch] = embedder.embed([described[n] for n in batch])
+        progress(min(start + _BATCH, len(places)) / len(places))
+    return text_N_D
 
 
 def _named(index_dir: Path) -> str | None:

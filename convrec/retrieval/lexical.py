@@ -55,11 +55,12 @@ class Lexical:
 
     Args:
         items_W_N: TF-IDF weights by word; the column of an item is of unit length, or empty.
+        idf_W: How rare words are; counted among these items where None.
     """
 
-    def __init__(self, items_W_N: sparse.csr_matrix) -> None:
+    def __init__(self, items_W_N: sparse.csr_matrix, idf_W: Floats | None = None) -> None:
         self._items_W_N = items_W_N
-        self._idf_W = _idf(np.diff(items_W_N.indptr), items_W_N.shape[1])
+        self._idf_W = _idf(np.diff(items_W_N.indptr), items_W_N.shape[1]) if idf_W is None else idf_W
 
     def shared(self, text: str) -> Shared | None:
         """What the items share of a text's words; None where that is nothing."""
@@ -68,6 +69,13 @@ class Lexical:
         found = (_weighed(_counts([text]), self._idf_W) @ self._items_W_N).tocsr()
         found.sort_indices()
         return Shared(found.indices.astype(np.int64), found.data.astype(np.float64)) if found.nnz else None
+
+    def beside(self, items: Sequence[Item]) -> Lexical:
+        """The words of other items, as rare as they are among these; a word that none of these has is rarest."""
+        counts_M_W = _counts([_text(item) for item in items])
+        rarest = 1 + np.log((1 + self._items_W_N.shape[1]) / 2)
+        idf_W = np.where(self._idf_W > 0, self._idf_W, np.float32(rarest))
+        return Lexical(_weighed(counts_M_W, idf_W).T.tocsr(), idf_W)
 
     def save(self, folder: Path) -> None:
         """Into an index's folder."""

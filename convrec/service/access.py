@@ -1,6 +1,6 @@
-"""Which scope opens which route, and whom a request speaks for: the table and pure functions. Owns no HTTP.
+"""Which scope opens a route, and whom a request speaks for: pure functions. Owns no HTTP.
 
-A route that the table does not name is an administrator's: what was forgotten is closed, and a test fails for it.
+A route without a scope is an administrator's: what was forgotten is closed, and a test fails for it.
 """
 
 from __future__ import annotations
@@ -11,30 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.routing import BaseRoute
+
 from convrec.errors import SettingsError
 from convrec.service.keys import Scope
-
-SCOPES: Mapping[tuple[str, str], Scope] = {
-    ("GET", "/health"): Scope.OPEN,
-    ("GET", "/ready"): Scope.OPEN,
-    ("GET", "/metrics"): Scope.ADMIN,
-    ("GET", "/openapi.json"): Scope.OPEN,
-    ("GET", "/docs"): Scope.OPEN,
-    ("GET", "/docs/oauth2-redirect"): Scope.OPEN,
-    ("GET", "/v1/models"): Scope.CHAT,
-    ("GET", "/v1/models/{model_id:path}"): Scope.CHAT,
-    ("POST", "/v1/chat/completions"): Scope.CHAT,
-    ("POST", "/v1/responses"): Scope.CHAT,
-    ("POST", "/v1/embeddings"): Scope.CHAT,
-    ("POST", "/v1/recommendations"): Scope.CHAT,
-    ("POST", "/v1/explain"): Scope.CHAT,
-    ("POST", "/v1/feedback"): Scope.FEEDBACK,
-    ("GET", "/v1/users"): Scope.ADMIN,
-    ("GET", "/v1/users/{user_id:path}"): Scope.CHAT,
-    ("GET", "/v1/domain"): Scope.CHAT,
-    ("GET", "/v1/items/{item_id:path}"): Scope.CHAT,
-}
-"""(method, path) to scope, every route of the app."""
 
 PERSONAL: Mapping[str, str] = {
     "/v1/chat/completions": "user",
@@ -45,6 +25,7 @@ PERSONAL: Mapping[str, str] = {
 }
 """Paths of the requests that act for somebody, and where their bodies name them first."""
 
+_DOCUMENTS = frozenset({"/openapi.json", "/docs", "/docs/oauth2-redirect"})  # the framework's own routes
 _USERS = ("user_id", "user", "safety_identifier")
 _NOBODY = "\0"  # no user_id holds it
 
@@ -62,14 +43,12 @@ class Named:
     sessions: frozenset[str]
 
 
-def scope_of(method: str, path: str) -> Scope:
-    """The scope of a route.
-
-    Args:
-        method: Upper case; HEAD counts as GET.
-        path: The route's template.
-    """
-    return SCOPES.get(("GET" if method == "HEAD" else method, path), Scope.ADMIN)
+def scope_of(route: BaseRoute | None) -> Scope:
+    """The scope of a route, which is one of its tags; an administrator's where none or several are."""
+    if getattr(route, "path", "") in _DOCUMENTS:
+        return Scope.OPEN
+    scopes = {Scope(tag) for tag in getattr(route, "tags", ()) if tag in set(Scope)}
+    return scopes.pop() if len(scopes) == 1 else Scope.ADMIN
 
 
 def named(path_params: Mapping[str, Any], query: Mapping[str, list[str]], body: object) -> Named:

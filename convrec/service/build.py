@@ -23,6 +23,7 @@ from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
 from convrec.prompting import Prompts, load_domain
 from convrec.ranking.blend import Blend, load_blend, save_blend
+from convrec.ranking.breaker import Breaker
 from convrec.ranking.calibration import CalibrationConfig, calibrate
 from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker, RankingVersion
@@ -30,12 +31,14 @@ from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
 from convrec.retrieval.multilingual import MULTILINGUAL, MultilingualEmbedder
+from convrec.service.erase import Erased, erase
 from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
 from convrec.settings import Settings
 from convrec.training.base_model import require_fit
 from convrec.training.registry import AdapterVersion, Registry
+from convrec.training.screening import ScreeningConfig, screen
 
 _WRITES = 3e9
 """From so many parameters on a model is taken to write sentences of which the checker keeps most."""
@@ -68,19 +71,24 @@ class Workshop:
         return Workshop(self.settings.model_copy(update=moved), pinned)
 
     @cached_property
+    def database(self) -> Database:
+        """What ledger and catalogue are kept in."""
+        return open_database(self.settings.url)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger(self._database)
+        return Ledger(self.database)
 
     @cached_property
     def keys(self) -> KeyStore:
         """The API keys."""
-        return KeyStore(self._database)
+        return KeyStore(self.database)
 
     @cached_property
     def store(self) -> CatalogueStore:
         """Where the catalogue is kept."""
-        return CatalogueStore(self._database)
+        return CatalogueStore(self.database)
 
     @cached_property
     def prompts(self) -> Prompts:
@@ -142,10 +150,20 @@ class Workshop:
             earlier=earlier,
         )
 
+    def left_out(self) -> dict[str, int]:
+        """How much feedback of the ledger does not train, by reason; caps come with the training itself."""
+        return screen(self.ledger.feedback(), self.ledger.impressions(), ScreeningConfig()).counts
+
+    def erase(self, user_id: str) -> Erased:
+        """Remove everything of a person; see erase.py."""
+        return erase(user_id, self.ledger, self.registry, self.keys, self.settings)
+
     def index_is_current(self, catalogue: Catalogue) -> bool:
-        """Whether there is an index of just this catalogue."""
+        """Whether there is an index of just this catalogue, and of nobody who was erased."""
         try:
-            return index_status(self.settings.index_dir).catalogue_fingerprint == catalogue.fingerprint
+            meta = index_status(self.settings.index_dir)
+            erased = self.ledger.erased_position() > meta.ledger_position
+            return meta.catalogue_fingerprint == catalogue.fingerprint and not erased
         except IndexUnavailableError:
             return False
 
@@ -227,12 +245,18 @@ class Workshop:
             return await self.version(engine, None)
 
     def recommender(
-        self, catalogue: Catalogue, index: Index, engine: Engine, version: RankingVersion
+        self,
+        catalogue: Catalogue,
+        index: Index,
+        engine: Engine,
+        version: RankingVersion,
+        breaker: Breaker | None = None,
     ) -> Recommender:
         """Everything composed.
 
         Args:
             version: What ranks; its adapter is loaded.
+            breaker: Of an earlier recommender with this engine.
         """
         retriever = HybridRetriever(index, catalogue, self.embedder, self.hybrid)
         counts = index.signals.popularity.counts_N.tolist()
@@ -241,6 +265,7 @@ class Workshop:
             version,
             catalogue,
             self.settings.score_timeout_s,
+            breaker,
         )
         return Recommender(
             catalogue=catalogue,
@@ -269,10 +294,6 @@ class Workshop:
             return self.settings.reply
         size = parameters(self.settings.model) if self.settings.model else None
         return "free" if size is not None and size >= _WRITES else "grammar"
-
-    @cached_property
-    def _database(self) -> Database:
-        return open_database(self.settings.url)
 
     def _model(self, name: str | None, demo: str, setting: str) -> str:
         if name is not None:

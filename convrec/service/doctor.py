@@ -11,6 +11,7 @@ from convrec.errors import ConvRecError, IndexUnavailableError
 from convrec.ranking.blend import load_blend
 from convrec.retrieval.index import index_holder, index_status
 from convrec.service.build import Workshop
+from convrec.service.erase import unlearned
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ def examine(workshop: Workshop) -> tuple[Check, ...]:
         ("model", _model),
         ("engine", _engine),
         ("adapter", _adapter),
+        ("erased", _erased),
+        ("feedback", _feedback),
         ("blend", _blend),
         ("server", _server),
         ("keys", _keys),
@@ -100,6 +103,28 @@ def _adapter(workshop: Workshop) -> Check:
     return Check(
         "adapter", True, f"{active.label}, weight {blend.w_interest:.3f}, {'; '.join(active.manifest.reasons)}"
     )
+
+
+def _erased(workshop: Workshop) -> Check:
+    left = unlearned(workshop.ledger, workshop.registry)
+    if left:
+        said = f"{', '.join(left)} learned from people who were erased since"
+        return Check("erased", False, said, "convrec retrain")
+    return Check(
+        "erased", True, f"{len(workshop.ledger.erasures().events):,} erasures; no adapter knows the erased"
+    )
+
+
+def _feedback(workshop: Workshop) -> Check:
+    """What does not train: of the ledger now, and by the caps of the active adapter's training."""
+    left_out = workshop.left_out()
+    active = workshop.registry.active()
+    capped = active.manifest.data.get("left_out", {}) if active is not None else {}
+    told = [f"{n:,} {reason}" for reason, n in sorted(left_out.items())]
+    told += [f"{n:,} examples {reason}" for reason, n in sorted(capped.items()) if reason.endswith("cap")]
+    if not told:
+        return Check("feedback", True, "all of it may train")
+    return Check("feedback", None, f"does not train: {', '.join(told)}", "look at who sent it: convrec export")
 
 
 def _blend(workshop: Workshop) -> Check:

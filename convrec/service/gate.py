@@ -62,14 +62,14 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path, params = _route(scope)
-        needed = access.scope_of(scope["method"], path)
+        route, params = _route(scope)
+        path, needed = getattr(route, "path", ""), access.scope_of(route)
         key = None if needed is KeyScope.OPEN else await asyncio.to_thread(self._key, Headers(scope=scope))
         if key is None:
             await self._app(scope, receive, send)
             return
         scope["key"] = key.prefix  # for the log
-        if path and needed not in key.scopes:
+        if route is not None and needed not in key.scopes:
             raise _forbidden(
                 f"this needs the scope {needed} and the key has {_list(key.scopes)}; use another key, or have one "
                 f"made with --scopes {needed}",
@@ -144,15 +144,15 @@ class Gate:
         return (standing,)
 
 
-def _route(scope: Scope) -> tuple[str, Mapping[str, Any]]:
-    """The template and the parameters of the route that will answer; "" where none will. Notes it for the log."""
+def _route(scope: Scope) -> tuple[BaseRoute | None, Mapping[str, Any]]:
+    """The route that will answer and its parameters; None where none will. Notes it for the log."""
     routes: list[BaseRoute] = scope["app"].routes
     for route in routes:
         match, child = route.matches(scope)
         if match is Match.FULL:
             scope["route"] = route
-            return getattr(route, "path", ""), child.get("path_params", {})
-    return "", {}
+            return route, child.get("path_params", {})
+    return None, {}
 
 
 async def _whole(receive: Receive) -> list[Message]:

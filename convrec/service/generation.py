@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from convrec.dialogue.options import ReplyOptions
 from convrec.service.messages import Said
-from convrec.service.problems import Problem
 from convrec.service.recommender import ChatRequest
 from convrec.service.schemas import Body, Id, Length, Whole
+from convrec.service.tools import ToolChoice
 
 _LISTED = 50
 _LISTED_CHARS = 80
@@ -45,7 +45,7 @@ class GenerationBody(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     idle: ClassVar[frozenset[str]] = frozenset({"metadata", "store", "tools"})
-    """Fields that are checked and have no effect."""
+    """Fields that are checked and have no effect; tools have one where a call is insisted on."""
 
     model: str
     stream: bool | None = None
@@ -56,24 +56,16 @@ class GenerationBody(BaseModel):
     )
     user: Id | Literal[""] | None = None
     safety_identifier: Id | Literal[""] | None = None
-    tools: list[dict[str, Any]] | None = Field(default=None, description="Never called.")
-    tool_choice: str | dict[str, Any] | None = Field(default=None, description="`auto` or `none`.")
+    tools: list[dict[str, Any]] | None = Field(
+        default=None, description="Called only where `tool_choice` insists."
+    )
+    tool_choice: ToolChoice | None = Field(
+        default=None, description="`required` or a function's name: it is called, with arguments from the slate."
+    )
     convrec: ConvrecOptions = ConvrecOptions()
 
     def asked(self, said: Said, options: ReplyOptions) -> ChatRequest:
-        """The turn that is asked for.
-
-        Raises:
-            Problem: 400, a tool is to be called.
-        """
-        if self.tool_choice not in (None, "auto", "none"):
-            raise Problem(
-                400,
-                "tools are never called: set tool_choice to auto or none; for data in a schema of yours use "
-                "response_format",
-                code="unsupported_value",
-                param="tool_choice",
-            )
+        """The turn that is asked for."""
         return ChatRequest(
             user_id=self.convrec.user_id or self.user or self.safety_identifier or f"anon-{uuid4().hex}",
             message=said.message,
@@ -85,9 +77,8 @@ class GenerationBody(BaseModel):
 
     def ignored(self, said: Said) -> tuple[str, ...]:
         """What was sent and has no effect, by name."""
-        idle = [
-            name for name in sorted(self.idle) if getattr(self, name) not in (None, False, [], {}, "auto", "none")
-        ]
+        insists = self.tool_choice not in (None, "auto", "none")
+        idle = [name for name in sorted(self.idle) if getattr(self, name) and not (name == "tools" and insists)]
         unknown = [name for name, value in (self.model_extra or {}).items() if value is not None]
         return tuple(_shown(name) for name in [*idle, *unknown, *said.unread][:_LISTED])
 

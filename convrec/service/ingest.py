@@ -7,23 +7,17 @@ MovieLens-100K (1,682 items, 100,000 interactions) takes 3 s on two cores with S
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from convrec.data.catalogue import CatalogueStore, read_items
-from convrec.data.interactions import Interaction, read_interactions
+from convrec.data.interactions import read_interactions
 from convrec.data.tables import RowError, count_lines
-from convrec.errors import DataError, EventConflictError
+from convrec.errors import DataError
 from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
+from convrec.service.rejects import Rejects, append_good, batches
 from convrec.types import Domain
-
-_BATCH = 5_000
-_KEPT_ERRORS = 1_000
-
-_RowT = TypeVar("_RowT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +37,6 @@ class IngestReport:
     interactions_new: int
     error_count: int
     errors: tuple[RowError, ...]
-
-
-class _Rejects:
-    """Counts every rejected row and keeps the first of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.kept: list[RowError] = []
-
-    def add(self, error: RowError) -> None:
-        self.count += 1
-        if len(self.kept) < _KEPT_ERRORS:
-            self.kept.append(error)
 
 
 def ingest(
@@ -82,11 +63,11 @@ def ingest(
     """
     if catalogue is None and interactions is None:
         raise DataError("nothing to ingest; name a catalogue file, a file of interactions, or both")
-    rejects = _Rejects()
+    rejects = Rejects()
     items_read = items_changed = interactions_read = interactions_new = 0
     if catalogue is not None:
         lines = count_lines(catalogue)
-        for items in _batches(read_items(catalogue), rejects):
+        for items in batches(read_items(catalogue), rejects):
             items_changed += store.upsert(items)
             items_read += len(items)
             progress(_fraction(items_read, lines), f"{items_read:,} items")
@@ -95,42 +76,15 @@ def ingest(
         known = store.load(domain)
         if not known:
             raise DataError("interactions need a catalogue to refer to; ingest the catalogue first")
-        lines = count_lines(interactions)
-        for batch in _batches(read_interactions(interactions, domain, known), rejects):
+        lines, erased = count_lines(interactions), ledger.erasures()
+        for batch in batches(read_interactions(interactions, domain, known), rejects):
             before = rejects.count
-            interactions_new += _append(ledger, batch, rejects, interactions.name)
+            interactions_new += append_good(ledger, batch, rejects, interactions.name, erased)
             interactions_read += len(batch) - (rejects.count - before)
             progress(_fraction(batch[-1].line, lines), f"{interactions_read:,} interactions")
     return IngestReport(
         items_read, items_changed, interactions_read, interactions_new, rejects.count, tuple(rejects.kept)
     )
-
-
-def _batches(rows: Iterator[_RowT | RowError], rejects: _Rejects) -> Iterator[list[_RowT]]:
-    batch: list[_RowT] = []
-    for row in rows:
-        if isinstance(row, RowError):
-            rejects.add(row)
-            continue
-        batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _append(ledger: Ledger, batch: Sequence[Interaction], rejects: _Rejects, file: str) -> int:
-    """Append a batch, halving it around conflicts until each stands alone and is rejected; the number new."""
-    try:
-        return ledger.append_many([interaction.event for interaction in batch])
-    except EventConflictError:
-        if len(batch) == 1:
-            reason = f"event_id {batch[0].event.event_id!r} is already that of another event"
-            rejects.add(RowError(batch[0].line, reason, file))
-            return 0
-    middle = len(batch) // 2
-    return sum(_append(ledger, half, rejects, file) for half in (batch[:middle], batch[middle:]))
 
 
 def _fraction(line: int, lines: int) -> float:

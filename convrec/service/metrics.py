@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from convrec.service.recommender import ChatEvent, SlateReady, TurnDone
+from convrec.training.screening import Reason
 from convrec.types import FeedbackType
 
 # Seconds: from a cached slate on a GPU to a whole turn on two cores.
@@ -34,6 +38,12 @@ class Metrics:
         self._feedback = Counter(
             "convrec_feedback", "Feedback events newly stored", ("type",), registry=self._registry
         )
+        self._left_out = Gauge(
+            "convrec_feedback_left_out",
+            "Feedback events of the ledger that do not train, as of the last refit",
+            ("reason",),
+            registry=self._registry,
+        )
         self._errors = Counter("convrec_errors", "Answers that were errors", ("status",), registry=self._registry)
 
     def event(self, event: ChatEvent) -> None:
@@ -53,6 +63,15 @@ class Metrics:
         """A feedback event was stored."""
         self._feedback.labels(kind.value).inc()
 
+    def left_out(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Show what does not train.
+
+        Args:
+            counts: By reason; asked when metrics are rendered.
+        """
+        for reason in Reason:
+            self._left_out.labels(reason.value).set_function(partial(_count, counts, reason.value))
+
     def error(self, status: int) -> None:
         """An answer was an error."""
         self._errors.labels(str(status)).inc()
@@ -60,3 +79,7 @@ class Metrics:
     def render(self) -> bytes:
         """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)
+
+
+def _count(counts: Callable[[], Mapping[str, int]], reason: str) -> float:
+    return counts().get(reason, 0)

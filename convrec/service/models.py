@@ -69,9 +69,9 @@ async def model(model_id: str, served: ServedDep) -> ModelCard:
     raise no_model(model_id)
 
 
-def no_model(model_id: str, why: str = "GET /v1/models lists those that do") -> Problem:
-    """404: nothing here has that name."""
-    message = f"the model {model_id[:80]!r} does not exist; {why}"
+def no_model(model_id: str, why: str = "GET /v1/models lists those that are") -> Problem:
+    """404: nothing of that name can be asked."""
+    message = f"the model {model_id[:80]!r} is not served: {why}"
     return Problem(404, message, code="model_not_found", param="model")
 
 

@@ -22,6 +22,7 @@ from convrec.service.response_format import ResponseFormat, form_of
 from convrec.service.schemas import MAX_MESSAGES
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import EventStream, while_connected
+from convrec.service.tools import Tool, wanted_tool
 from convrec.service.turn import turn
 
 
@@ -43,7 +44,7 @@ class StreamOptions(BaseModel):
 
 
 class ChatCompletionBody(GenerationBody):
-    """OpenAI's request; what has no effect here (top_p, logprobs, tools ...) is listed in `convrec.ignored`."""
+    """OpenAI's request; what has no effect here (top_p, logprobs ...) is listed in `convrec.ignored`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -67,8 +68,8 @@ class ChatCompletionBody(GenerationBody):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     response_format: ResponseFormat | None = None
 
-    def options(self) -> ReplyOptions:
-        """How the reply is to be written.
+    def options(self, tool: Tool | None) -> ReplyOptions:
+        """How the reply is to be written: as the arguments of a tool where one is to be called.
 
         Raises:
             Problem: 400, its schema cannot be filled.
@@ -78,7 +79,7 @@ class ChatCompletionBody(GenerationBody):
             stop=tuple(self.stop or ()),
             temperature=self.temperature,
             seed=self.seed,
-            form=form_of(self.response_format, "response_format"),
+            form=tool.form if tool else form_of(self.response_format, "response_format"),
         )
 
 
@@ -92,7 +93,7 @@ chat = APIRouter(prefix="/v1", tags=["OpenAI"])
     responses={
         200: {
             "description": "The reply and its slate, whole or as server-sent events that end with `[DONE]`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         }
     },
 )
@@ -106,10 +107,11 @@ async def chat_completions(
     System and assistant messages are not read: earlier user messages count when `convrec.session_id` names no
     session that the ledger knows.
     """
-    said, options = read(body.messages, "messages"), body.options()
+    tool = wanted_tool(body.tools, body.tool_choice)
+    said, options = read(body.messages, "messages"), body.options(tool)
     events = turn(body.model, body.asked(said, options), recommender, served.slot.versions)
     reply = Reply(events, recommender.catalogue, served.metrics, options.form, body.ignored(said))
-    completion = CompletionReply(reply, body.model)
+    completion = CompletionReply(reply, body.model, tool)
     if not body.stream:
         return await while_connected(request, completion.whole())
     # Until the slate is there a failure still has a status of its own.

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from convrec.errors import (
+    BusyError,
     ConvRecError,
     DataError,
     EngineTimeoutError,
@@ -32,6 +33,7 @@ from convrec.errors import (
 CLIENT_GONE = 499  # nginx's number for it; nobody reads this answer, logs and metrics do
 
 _KINDS = {429: "requests"}  # OpenAI's word for what was exceeded
+_PARAM_CHARS = 200
 
 
 class ErrorBody(BaseModel):
@@ -96,6 +98,7 @@ _ANSWERS: dict[type[BaseException], _Answer] = {
     NotFoundError: _Answer(404, "not_found"),
     EventConflictError: _Answer(409, "event_conflict"),
     ForbiddenError: _Answer(403, "not_yours"),
+    BusyError: _Answer(409, "busy"),
     DataError: _Answer(400, "invalid_value"),
     LedgerError: _Answer(503, "ledger_unavailable"),
     IndexUnavailableError: _Answer(503, "index_unavailable"),
@@ -164,7 +167,8 @@ async def answer_invalid_request(_request: Request, error: RequestValidationErro
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return Problem(400, f"the body is not JSON: {first['ctx']['error']}", code="invalid_json").response()
-    param = ".".join(str(part) for part in first["loc"][1:])
+    # A part can be as long as the body: the client's own keys are among them.
+    param = ".".join(str(part) for part in first["loc"][1:])[:_PARAM_CHARS]
     if not param:
         message = "the body must be a JSON object, sent as content-type application/json"
         return Problem(400, message, code="invalid_body").response()

@@ -22,12 +22,14 @@ from convrec.errors import ForbiddenError
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
+from convrec.ranking.breaker import Breaker
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
 from convrec.service.explain import Explainer
 from convrec.service.feedback import record
 from convrec.types import (
     Belief,
+    Candidate,
     Constraint,
     FeedbackEvent,
     FeedbackType,
@@ -119,6 +121,8 @@ class RecommendRequest:
         query: Words, understood like a message; "" asks from the profile alone.
         constraints: Wishes on facets beside those of the words.
         exclude: item_ids that must not come.
+        candidates: Rank just these items of the catalogue, known to the person or not; None retrieves.
+        explain: Whether evidence is looked for.
     """
 
     user_id: str
@@ -126,6 +130,8 @@ class RecommendRequest:
     query: str = ""
     constraints: tuple[Constraint, ...] = ()
     exclude: frozenset[str] = field(default_factory=frozenset)
+    candidates: frozenset[str] | None = None
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +230,8 @@ class Recommender:
         """A slate without a conversation; its impression is in the ledger when this returns."""
         started = time.monotonic()
         intent, context, query, slate = await self._unshown(request)
-        slate = await self._explained(slate, context, query)
+        if request.explain:
+            slate = await self._explained(slate, context, query)
         return await self._show(request.user_id, None, None, intent, context.state, slate, started)
 
     async def rank(self, request: RecommendRequest) -> Slate:
@@ -248,6 +255,11 @@ class Recommender:
     def version(self) -> RankingVersion:
         """What ranks new slates."""
         return self._ranker.version
+
+    @property
+    def breaker(self) -> Breaker:
+        """What knows whether the engine is well."""
+        return self._ranker.breaker
 
     def switch(self, version: RankingVersion) -> None:
         """Rank new slates by another version; those being made are finished by the one they began with."""
@@ -310,8 +322,20 @@ class Recommender:
         profile = await self._profile(request.user_id)
         query = retrieval_query(state, profile, self._clock())
         query = replace(query, exclude=query.exclude | request.exclude)
-        k, context = request.k or state.k or self._k, RankingContext(profile, state, request.query)
-        return intent, context, query, await self._ranked(context, query, k)
+        context = RankingContext(profile, state, request.query)
+        if request.candidates is None:
+            k = request.k or state.k or self._k
+            return intent, context, query, await self._ranked(context, query, k)
+        candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
+        k = request.k or state.k or len(candidates)
+        return intent, context, query, await self._ranker.rank(context, candidates, k)
+
+    def _among(self, item_ids: frozenset[str], query: RetrievalQuery) -> list[Candidate]:
+        """Those of the items that every required wish allows, as candidates."""
+        musts = [wish for wish in query.constraints if wish.strength == "must"]
+        allowed = [i for i in item_ids if all(self.catalogue.satisfies(i, must) for must in musts)]
+        # The best first, so that equally good ones do not come in the order that the client happened to send.
+        return sorted(self._retriever.assess(query, allowed), key=lambda c: (-c.score, c.item_id))
 
     async def _ranked(
         self, context: RankingContext, query: RetrievalQuery, k: int, version: RankingVersion | None = None

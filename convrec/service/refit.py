@@ -1,4 +1,4 @@
-"""Owns the refit of a running server: a new index in the background once enough has happened, then the switch.
+"""Owns the refit of a running server: a new index in the background once enough has happened, then the hand-over.
 
 A new event changes the next turn without it: histories are read from the ledger. What a refit adds is what
 everybody else did since. Turns under way finish on the old index, which is closed when none can be left.
@@ -13,8 +13,7 @@ import structlog
 
 from convrec.errors import ConvRecError
 from convrec.retrieval.index import Index
-from convrec.service.recommender import Recommender
-from convrec.service.slot import RecommenderSlot
+from convrec.service.shelf import Shelf
 
 _LOOK_S = 5.0
 
@@ -23,35 +22,37 @@ class Refit:
     """Rebuilds, switches, closes.
 
     Args:
-        slot: What is served.
+        shelf: Serves by the index it is given.
         index: Open; belongs to this object from now on.
         position: Of the ledger now.
-        rebuild: Given the index that serves, builds and opens a new one, with what serves it; runs in a thread.
-        events: How many new events of the ledger call for a refit; 0 means never.
+        rebuild: Given the index that serves, builds and opens a new one; runs in a thread.
+        events: How many new events of the ledger, or changes of items, call for a refit; 0 means never.
         grace_s: Seconds that a turn may still use the old index.
         look_s: Seconds between looks at the ledger.
+        erased: Position of the last erasure; one since the index was built calls for a refit, even with 0 events.
     """
 
     def __init__(
         self,
-        slot: RecommenderSlot,
+        shelf: Shelf,
         index: Index,
         position: Callable[[], int],
-        rebuild: Callable[[Index], tuple[Index, Recommender]],
+        rebuild: Callable[[Index], Index],
         events: int,
         grace_s: float,
         look_s: float = _LOOK_S,
+        erased: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._slot, self._index = slot, index
+        self._shelf, self._index = shelf, index
         self._position, self._rebuild = position, rebuild
         self._events, self._grace_s, self._look_s = events, grace_s, look_s
+        self._erased = erased
         self._log = structlog.get_logger("convrec.refit")
         self._closing: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Refit:
-        if self._events:
-            self._task = asyncio.create_task(self._watch())
+        self._task = asyncio.create_task(self._watch())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -64,10 +65,11 @@ class Refit:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._look_s)
-            new = await asyncio.to_thread(self._position) - self._index.meta.ledger_position
-            if new < self._events:
-                continue
             try:
+                new = await asyncio.to_thread(self._position) - self._index.meta.ledger_position
+                erased = await asyncio.to_thread(self._erased) > self._index.meta.ledger_position
+                if not (erased or (self._events and max(new, self._shelf.newer) >= self._events)):
+                    continue
                 await self._switch()
                 self._log.info("refitted", events=new, items=self._index.meta.items)
             except ConvRecError as error:
@@ -77,9 +79,13 @@ class Refit:
 
     async def _switch(self) -> None:
         # Not cancelled half-way: the thread would go on with an index that nobody closes.
-        opened, recommender = await asyncio.shield(asyncio.to_thread(self._rebuild, self._index))
+        opened = await asyncio.shield(asyncio.to_thread(self._rebuild, self._index))
+        try:
+            await self._shelf.take(opened)
+        except BaseException:
+            opened.close()
+            raise
         old, self._index = self._index, opened
-        self._slot.fill(recommender)
         task = asyncio.create_task(self._close(old))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

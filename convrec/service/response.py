@@ -17,8 +17,10 @@ from convrec.service.citations import Citation
 from convrec.service.recommender import TurnDone
 from convrec.service.reply import Finished, Reply, TurnView
 from convrec.service.stream import server_sent
+from convrec.service.tools import Tool
 
-Status = Literal["in_progress", "completed", "incomplete", "failed"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+Status = ItemStatus | Literal["failed"]
 
 
 class ResponseCitation(Citation):
@@ -48,10 +50,25 @@ class OutputMessage(BaseModel):
 
     id: str
     type: Literal["message"] = "message"
-    status: Literal["in_progress", "completed", "incomplete"]
+    status: ItemStatus
     role: Literal["assistant"] = "assistant"
     content: tuple[OutputText | OutputRefusal, ...]
     convrec: TurnView
+
+
+class FunctionCall(BaseModel):
+    """The call that the client insisted on, with the slate that its arguments are from."""
+
+    id: str
+    type: Literal["function_call"] = "function_call"
+    status: ItemStatus
+    call_id: str
+    name: str
+    arguments: str
+    convrec: TurnView
+
+
+Output = OutputMessage | FunctionCall
 
 
 class InputDetails(BaseModel):
@@ -112,7 +129,7 @@ class Response(Echo):
     status: Status
     error: ResponseError | None = None
     incomplete_details: IncompleteDetails | None = None
-    output: tuple[OutputMessage, ...] = ()
+    output: tuple[Output, ...] = ()
     parallel_tool_calls: Literal[False] = False
     previous_response_id: None = None
     store: Literal[False] = False
@@ -129,11 +146,13 @@ class ResponseReply:
     Args:
         reply: The turn.
         echo: What the answer says of the request.
+        tool: What is called instead of saying something.
     """
 
-    def __init__(self, reply: Reply, echo: Echo) -> None:
+    def __init__(self, reply: Reply, echo: Echo, tool: Tool | None = None) -> None:
         self.reply = reply
         self._echo = echo
+        self._tool = tool
         self._id, self._message_id = f"resp_{uuid4().hex}", f"msg_{uuid4().hex}"
         self._created = int(time.time())
         self._events = 0
@@ -151,58 +170,83 @@ class ResponseReply:
             begun = self._response("in_progress")
             yield self._send("response.created", response=begun)
             yield self._send("response.in_progress", response=begun)
-            message = self._message("in_progress", (), slate)
-            yield self._send("response.output_item.added", output_index=0, item=message)
+            if self._tool is None:  # else it is known at the end what the item is
+                yield self._item("added", self._message("in_progress", (), slate))
             opened = False
             async with aclosing(self.reply.pieces(slate)) as pieces:
                 async for piece in pieces:
-                    if isinstance(piece, str):
+                    if isinstance(piece, Finished):
+                        for event in self._ending(piece, slate, opened):
+                            yield event
+                    elif self._tool is None:
                         if not opened:
-                            opened = True
                             yield self._part("response.content_part.added", part=OutputText(text=""))
+                        opened = True
                         yield self._part("response.output_text.delta", delta=piece, logprobs=())
-                        continue
-                    for event in self._ending(piece):
-                        yield event
-                    response = self._finished(piece, slate)
-                    (message,) = response.output
-                    yield self._send("response.output_item.done", output_index=0, item=message)
-                    yield self._send(f"response.{response.status}", response=response)
         except Exception as error:  # the status line is out: only the stream can tell
             problem = self.reply.broken(error)
             failed = self._response("failed", error=ResponseError(message=problem.detail))
             yield self._send("response.failed", response=failed)
 
-    def _ending(self, end: Finished) -> Iterator[bytes]:
-        """What closes the text, or opens and closes a refusal."""
-        part = _content(end)
-        if isinstance(part, OutputText):
-            for n, citation in enumerate(part.annotations):
-                yield self._part("response.output_text.annotation.added", annotation_index=n, annotation=citation)
-            yield self._part("response.output_text.done", text=end.text, logprobs=())
+    def _ending(self, end: Finished, slate: TurnView, opened: bool) -> Iterator[bytes]:
+        """What comes after the text, or all of a call or a refusal."""
+        response = self._finished(end, slate)
+        (item,) = response.output
+        if isinstance(item, FunctionCall):
+            yield self._item("added", item.model_copy(update={"status": "in_progress", "arguments": ""}))
+            where = {"item_id": item.id, "output_index": 0}
+            yield self._send("response.function_call_arguments.delta", delta=item.arguments, **where)
+            yield self._send(
+                "response.function_call_arguments.done", name=item.name, arguments=item.arguments, **where
+            )
         else:
-            yield self._part("response.content_part.added", part=OutputRefusal(refusal=""))
-            yield self._part("response.refusal.delta", delta=end.text)
-            yield self._part("response.refusal.done", refusal=end.text)
-        yield self._part("response.content_part.done", part=part)
+            if self._tool is not None:
+                yield self._item("added", self._message("in_progress", (), slate))
+            (part,) = item.content
+            yield from self._refusal(part) if isinstance(part, OutputRefusal) else self._text(part, opened)
+            yield self._part("response.content_part.done", part=part)
+        yield self._item("done", item)
+        yield self._send(f"response.{response.status}", response=response)
+
+    def _text(self, part: OutputText, opened: bool) -> Iterator[bytes]:
+        if not opened:
+            yield self._part("response.content_part.added", part=OutputText(text=""))
+        for n, citation in enumerate(part.annotations):
+            yield self._part("response.output_text.annotation.added", annotation_index=n, annotation=citation)
+        yield self._part("response.output_text.done", text=part.text, logprobs=())
+
+    def _refusal(self, part: OutputRefusal) -> Iterator[bytes]:
+        yield self._part("response.content_part.added", part=OutputRefusal(refusal=""))
+        yield self._part("response.refusal.delta", delta=part.refusal)
+        yield self._part("response.refusal.done", refusal=part.refusal)
 
     def _finished(self, end: Finished, slate: TurnView) -> Response:
         cut = end.done.finish == "length"
-        status: Literal["completed", "incomplete"] = "incomplete" if cut else "completed"
+        status: ItemStatus = "incomplete" if cut else "completed"
+        item: Output = self._message(status, (_content(end),), slate)
+        if self._tool is not None and not end.refused:
+            item = FunctionCall(
+                id=f"fc_{uuid4().hex}",
+                status=status,
+                call_id=f"call_{uuid4().hex}",
+                name=self._tool.name,
+                arguments=end.text,
+                convrec=slate,
+            )
         return self._response(
             status,
             incomplete_details=IncompleteDetails() if cut else None,
-            output=(self._message(status, (_content(end),), slate),),
+            output=(item,),
             usage=_usage(end.done),
         )
 
     def _message(
-        self,
-        status: Literal["in_progress", "completed", "incomplete"],
-        content: tuple[OutputText | OutputRefusal, ...],
-        slate: TurnView,
+        self, status: ItemStatus, content: tuple[OutputText | OutputRefusal, ...], slate: TurnView
     ) -> OutputMessage:
         return OutputMessage(id=self._message_id, status=status, content=content, convrec=slate)
+
+    def _item(self, what: str, item: Output) -> bytes:
+        return self._send(f"response.output_item.{what}", output_index=0, item=item)
 
     def _response(self, status: Status, **fields: Any) -> Response:
         return Response(id=self._id, created_at=self._created, status=status, **dict(self._echo), **fields)

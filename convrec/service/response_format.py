@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field
@@ -69,6 +70,15 @@ def form_of(wanted: ResponseFormat | FlatResponseFormat | None, param: str) -> F
             schema = wanted.schema_
         case _:
             return None
+    return filled_by(schema, param)
+
+
+def filled_by(schema: Mapping[str, Any], param: str) -> Form:
+    """The form of a client's schema.
+
+    Raises:
+        Problem: 400, it cannot be filled from a slate.
+    """
     try:
         return Form(schema)
     except DataError as error:

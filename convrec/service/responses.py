@@ -22,6 +22,7 @@ from convrec.service.response_format import FlatResponseFormat, form_of
 from convrec.service.schemas import MAX_MESSAGES, Whole
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import EventStream, while_connected
+from convrec.service.tools import Tool, wanted_tool
 from convrec.service.turn import turn
 
 _REMEMBERED = ("previous_response_id", "conversation", "prompt", "background")
@@ -53,7 +54,7 @@ class TextConfig(BaseModel):
 
 
 class ResponseBody(GenerationBody):
-    """OpenAI's request; what has no effect here (instructions, tools, reasoning ...) is listed in the answer."""
+    """OpenAI's request; what has no effect here (instructions, reasoning ...) is listed in the answer."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -87,8 +88,8 @@ class ResponseBody(GenerationBody):
         messages = [item for item in self.input if item.role is not None and item.type in (None, "message")]
         return [ChatMessage.model_construct(role=item.role, content=item.content) for item in messages]
 
-    def options(self) -> ReplyOptions:
-        """How the reply is to be written.
+    def options(self, tool: Tool | None) -> ReplyOptions:
+        """How the reply is to be written: as the arguments of a tool where one is to be called.
 
         Raises:
             Problem: 400, its schema cannot be filled.
@@ -96,7 +97,7 @@ class ResponseBody(GenerationBody):
         return ReplyOptions(
             max_tokens=self.max_output_tokens,
             temperature=self.temperature,
-            form=form_of(self.text.format if self.text else None, "text.format"),
+            form=tool.form if tool else form_of(self.text.format if self.text else None, "text.format"),
         )
 
     def echo(self) -> Echo:
@@ -123,7 +124,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"])
     responses={
         200: {
             "description": "The reply and its slate, whole or as server-sent events.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         }
     },
 )
@@ -134,10 +135,11 @@ async def responses(body: ResponseBody, request: Request, served: ServedDep, rec
     sent before any prose. Closing the connection cancels the turn. Nothing is stored: `previous_response_id`,
     `conversation`, `prompt` and `background` are refused.
     """
-    said, options = read(body.messages(), "input"), body.options()
+    tool = wanted_tool(body.tools, body.tool_choice)
+    said, options = read(body.messages(), "input"), body.options(tool)
     events = turn(body.model, body.asked(said, options), recommender, served.slot.versions)
     reply = Reply(events, recommender.catalogue, served.metrics, options.form, body.ignored(said))
-    response = ResponseReply(reply, body.echo())
+    response = ResponseReply(reply, body.echo(), tool)
     if not body.stream:
         return await while_connected(request, response.whole())
     # Until the slate is there a failure still has a status of its own.

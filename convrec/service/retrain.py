@@ -30,6 +30,7 @@ from convrec.ranking.examples import Example
 from convrec.ranking.interest import Interest, InterestPrompts
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.erase import unlearned
 from convrec.service.schedule import LastRun, write_last_run
 from convrec.service.steps import Steps
 from convrec.training.base_model import base_hash, base_name
@@ -76,16 +77,21 @@ class Retrained:
     promoted: bool
 
 
+class _ErasedError(DataError):
+    """Somebody whom a training learned from may have been erased meanwhile."""
+
+
 def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retrained:
-    """Run the loop once.
+    """Run the loop once. Versions that had learned from people who were erased since are removed then.
 
     Raises:
-        DataError: There is too little feedback, or another run is under way.
+        DataError: There is too little feedback, another run is under way, or somebody was erased meanwhile.
         ConvRecError: A model or the index cannot be used.
     """
     with _alone(workshop.settings.data_dir):
         write_last_run(LastRun(workshop.ledger.position(), time.time()), workshop.settings.last_run_file)
         catalogue = workshop.catalogue()
+        erased = workshop.ledger.erased_position()
         with steps.step("Making examples of the ledger") as progress:
             lessons = make_lessons(
                 workshop.ledger.feedback(),
@@ -95,20 +101,30 @@ def retrain(workshop: Workshop, config: RetrainConfig, steps: Steps) -> Retraine
                 config.lessons,
                 progress,
             )
-        return train_version(workshop, catalogue, lessons, config, steps)
+        done = train_version(workshop, catalogue, lessons, config, steps, erased)
+        removed = workshop.registry.forget(unlearned(workshop.ledger, workshop.registry))
+        if removed:
+            steps.note(f"removed, for they had learned from people who were erased: {', '.join(removed)}")
+        return done
 
 
 def train_version(
-    workshop: Workshop, catalogue: Catalogue, lessons: Lessons, config: RetrainConfig, steps: Steps
+    workshop: Workshop,
+    catalogue: Catalogue,
+    lessons: Lessons,
+    config: RetrainConfig,
+    steps: Steps,
+    erased: int | None = None,
 ) -> Retrained:
     """From examples to a version in the registry.
 
     Args:
         catalogue: Of the examples.
         lessons: What is learned from and judged by; `config.lessons` is noted only.
+        erased: Position of the last erasure before the ledger was read; None where lessons are of no ledger.
 
     Raises:
-        DataError: There are too few examples.
+        DataError: There are too few examples, or somebody was erased meanwhile.
         ConvRecError: A model cannot be used.
     """
     prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
@@ -120,7 +136,11 @@ def train_version(
     steps.note(
         f"held-out NDCG over drawn candidates {trained.ndcg_start:.4f} before, {trained.ndcg_best:.4f} after"
     )
-    kept = _keep(workshop, catalogue, work / "adapter", lessons, config, steps)
+    try:
+        kept = _keep(workshop, catalogue, work / "adapter", lessons, config, steps, erased)
+    except _ErasedError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     if kept.version is not None:
         shutil.rmtree(work, ignore_errors=True)
     return kept
@@ -150,9 +170,15 @@ def judge_again(
 
 
 def _keep(
-    workshop: Workshop, catalogue: Catalogue, weights: Path, lessons: Lessons, config: RetrainConfig, steps: Steps
+    workshop: Workshop,
+    catalogue: Catalogue,
+    weights: Path,
+    lessons: Lessons,
+    config: RetrainConfig,
+    steps: Steps,
+    erased: int | None = None,
 ) -> Retrained:
-    """From weights to a judged version in the registry."""
+    """From weights to a judged version in the registry; `erased` as for `train_version`."""
     prompts = InterestPrompts(workshop.prompts.load("rank"), catalogue)
     with workshop.registry.stage(config.name) as (staging, number):
         shutil.copytree(weights, staging, dirs_exist_ok=True)
@@ -173,6 +199,8 @@ def _keep(
             config={"trainer": asdict(config.trainer), "lessons": asdict(config.lessons)},
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        if erased is not None and workshop.ledger.erased_position() > erased:
+            raise _ErasedError("somebody whom it learned from may have been erased meanwhile; train again")
         try:
             version = workshop.registry.publish(staging, manifest)
         except DataError as error:

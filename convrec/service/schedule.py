@@ -1,15 +1,9 @@
-"""Owns when a running server trains: every so many new events, or so many hours, in a process of its own.
-
-The process is `convrec retrain`: it shares nothing with the server but the folders, and the server follows the
-registry when it is done (swap.py).
-"""
+"""Owns when a running server trains by itself: every so many new events, or so many hours. A training is a job."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +12,8 @@ from pathlib import Path
 import structlog
 
 from convrec.durable import replace_text
-from convrec.errors import ConvRecError
+from convrec.errors import BusyError, ConvRecError
+from convrec.service.jobs import Jobs, TrainingRequest
 
 _LOOK_S = 10.0
 
@@ -54,27 +49,29 @@ class Schedule:
     """Starts trainings; none where both `events` and `hours` are 0.
 
     Args:
-        command: What a training is.
-        log: Where it writes.
+        jobs: Run the trainings.
         note: See LastRun.
         position: Of the ledger now.
         events: New events that call for a training; 0 never.
         hours: After so many a training is called for if there is any new event; 0 never.
         look_s: Seconds between looks at the ledger.
+        erased: Position of the last erasure that left adapters to be trained anew, 0 without one; one since the
+            last training calls for the next.
     """
 
     def __init__(
         self,
-        command: tuple[str, ...],
-        log: Path,
+        jobs: Jobs,
         note: Path,
         position: Callable[[], int],
         events: int,
         hours: float,
         look_s: float = _LOOK_S,
+        erased: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._command, self._log_file, self._note, self._position = command, log, note, position
+        self._jobs, self._note, self._position = jobs, note, position
         self._events, self._hours, self._look_s = events, hours, look_s
+        self._erased = erased
         self._log = structlog.get_logger("convrec.schedule")
         self._task: asyncio.Task[None] | None = None
 
@@ -95,11 +92,13 @@ class Schedule:
             position: Of the ledger.
             now: Seconds since the epoch.
         """
-        last = read_last_run(self._note)
+        last, erased = read_last_run(self._note), self._erased()
         if last is None:
             # What was there before the server first ran counts from here.
             write_last_run(LastRun(position, now), self._note)
-            return False
+            return erased > 0
+        if erased > last.position:
+            return True
         new = position - last.position
         waited = self._hours and now - last.at >= 3600 * self._hours
         return bool((self._events and new >= self._events) or (waited and new > 0))
@@ -108,7 +107,7 @@ class Schedule:
         while True:
             await asyncio.sleep(self._look_s)
             try:
-                due = self.due(await asyncio.to_thread(self._position), time.time())
+                due = await asyncio.to_thread(lambda: self.due(self._position(), time.time()))
             except ConvRecError as error:
                 self._log.error("ledger not read", error=str(error))
                 continue
@@ -116,20 +115,8 @@ class Schedule:
                 await self._train()
 
     async def _train(self) -> None:
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_file.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
-        self._log.info("training", pid=process.pid, log=str(self._log_file))
         try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            process.terminate()
-            await process.wait()
-            raise
-        self._log.info("training ended", code=code)
-
-
-def retrain_command(data_dir: Path) -> tuple[str, ...]:
-    """`convrec retrain` by this interpreter, with less right to the processor than the server."""
-    nice = ("nice", "-n", "10") if shutil.which("nice") else ()
-    return (*nice, sys.executable, "-m", "convrec.cli", "retrain", "--data-dir", str(data_dir))
+            job = await self._jobs.start(TrainingRequest(), by="schedule")
+        except BusyError:  # an operator's; it counts what is new as well
+            return
+        await self._jobs.finished(job.job_id)

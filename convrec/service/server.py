@@ -31,13 +31,16 @@ from convrec.service.access import is_loopback, require_loopback
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
+from convrec.service.erase import unlearned_position
 from convrec.service.gate import Access
 from convrec.service.http11 import http_config
+from convrec.service.jobs import Jobs, retrain_command
 from convrec.service.logs import log_to
 from convrec.service.recommender import Recommender
 from convrec.service.refit import Refit
-from convrec.service.schedule import Schedule, retrain_command
-from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.service.schedule import Schedule
+from convrec.service.shelf import Shelf
+from convrec.service.slot import Office, RecommenderSlot, ServerInfo
 from convrec.service.steps import Steps
 from convrec.service.swap import Swap
 from convrec.service.versions import Versions
@@ -53,6 +56,8 @@ _OPEN = (
 
 async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     """Serve until SIGINT or SIGTERM; on return every child process has ended and the index is free.
+
+    Turns under way are finished first, while /ready says draining; a second signal does not wait for them.
 
     Args:
         ui: Start the chat page too.
@@ -71,10 +76,10 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     log = log_to(settings.logs_dir)
     steps.note(f"Log  {log}")
     slot = RecommenderSlot(detail="loading")
-    stop = asyncio.Event()
+    stop, now = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, lambda: (now if stop.is_set() else stop).set())
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_listening(slot, info, access, settings))
         work = asyncio.create_task(_work(stack, workshop, slot, steps, url, ui=ui))
@@ -88,6 +93,24 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
             work.result()
         if not stop.is_set():
             await stop.wait()
+        if slot.turns.under_way:
+            steps.note(f"Finishing {slot.turns.under_way} turns; once more to stop at once")
+        # Before anything is closed that a turn may need.
+        await drain(slot, now, _grace_s(workshop))
+
+
+async def drain(slot: RecommenderSlot, now: asyncio.Event, grace_s: float) -> None:
+    """Let no more turns in, and those that are in finish.
+
+    Args:
+        now: Set by who will not wait.
+        grace_s: Seconds that a turn may take.
+    """
+    slot.turns.drain()
+    waits = [asyncio.create_task(slot.turns.done()), asyncio.create_task(now.wait())]
+    await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
+        task.cancel()
 
 
 def _access(workshop: Workshop, steps: Steps) -> Access:
@@ -122,6 +145,7 @@ async def _work(
     # Whoever holds the index last closes it: from here on this is the refit, once it is there.
     opened = stack.enter_context(ExitStack())
     opened.callback(index.close)
+    slot.left_out = await asyncio.to_thread(workshop.left_out)
     engine = await start_engine(settings, workshop.model, told)
     stack.push_async_callback(engine.close)
     if not settings.blend_file.exists():
@@ -136,20 +160,24 @@ async def _work(
     )
     slot.fill(workshop.recommender(catalogue, index, engine, version))
     opened.pop_all()
-    await stack.enter_async_context(_refit(workshop, slot, index, engine, url))
+    shelf = _shelf(workshop, slot, index, engine)
+    await stack.enter_async_context(_refit(workshop, slot, shelf, index, url))
     await stack.enter_async_context(
         Swap(workshop.registry, versions.hold, versions.release, slot, grace_s=_grace_s(workshop))
     )
+    command = partial(retrain_command, settings.data_dir)
+    jobs = await stack.enter_async_context(Jobs(settings.jobs_dir, command, settings.logs_dir / "retrain.log"))
     await stack.enter_async_context(
         Schedule(
-            retrain_command(settings.data_dir),
-            settings.logs_dir / "retrain.log",
+            jobs,
             settings.last_run_file,
             workshop.ledger.position,
             settings.retrain_events,
             settings.retrain_hours,
+            erased=lambda: unlearned_position(workshop.ledger, workshop.registry),
         )
     )
+    slot.open(Office(shelf, workshop.registry, jobs, workshop.erase))
     steps.note(f"API  {url}")
     if ui:
         # The page asks nobody who they are, and speaks for everybody that its key speaks for.
@@ -159,23 +187,32 @@ async def _work(
         steps.note(f"Chat {page}" + ("" if host == settings.host else " (this machine only: it has no log-in)"))
 
 
-def _refit(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine, url: str) -> Refit:
+def _shelf(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine) -> Shelf:
+    """Serves what operators change of the catalogue."""
+
+    def make(opened: Index, catalogue: Catalogue, before: Recommender) -> Recommender:
+        return workshop.recommender(catalogue, opened, engine, before.version, before.breaker)
+
+    return Shelf(slot, workshop.store, workshop.catalogue, make, index)
+
+
+def _refit(workshop: Workshop, slot: RecommenderSlot, shelf: Shelf, index: Index, url: str) -> Refit:
     """Keeps what is served up with catalogue and ledger."""
     settings = workshop.settings
 
-    def rebuild(earlier: Index) -> tuple[Index, Recommender]:
-        catalogue = workshop.catalogue()
-        workshop.index(catalogue, earlier=earlier)
-        opened = open_index(settings.index_dir, workshop.embedder, url)
-        return opened, workshop.recommender(catalogue, opened, engine, slot.get().version)
+    def rebuild(earlier: Index) -> Index:
+        slot.left_out = workshop.left_out()
+        workshop.index(workshop.catalogue(), earlier=earlier)
+        return open_index(settings.index_dir, workshop.embedder, url)
 
     return Refit(
-        slot,
+        shelf,
         index,
         workshop.ledger.position,
         rebuild,
         events=settings.refit_events,
         grace_s=_grace_s(workshop),
+        erased=workshop.ledger.erased_position,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -11,7 +12,31 @@ from convrec.retrieval.base import Embedder
 from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem
 from convrec.service.recommender import Recommender
+from convrec.service.turnstile import Turns
 from convrec.service.versions import Versions
+
+if TYPE_CHECKING:
+    from convrec.service.erase import Erased
+    from convrec.service.jobs import Jobs
+    from convrec.service.shelf import Shelf
+    from convrec.training.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What operators change over HTTP.
+
+    Args:
+        shelf: The catalogue.
+        registry: The adapters.
+        jobs: The trainings.
+        erase: Takes a person out of everything; blocks.
+    """
+
+    shelf: Shelf
+    registry: Registry
+    jobs: Jobs
+    erase: Callable[[str], Erased]
 
 
 class RecommenderSlot:
@@ -22,6 +47,10 @@ class RecommenderSlot:
         detail: What the server is doing until then, for people who ask /ready; may be changed at any time.
         versions: The adapter versions that requests may name, once they can be loaded.
         embedder: The text embedder, once it is loaded.
+
+    Attributes:
+        turns: Those that are under way.
+        left_out: Feedback that does not train, by reason, as of the last look.
     """
 
     def __init__(
@@ -32,13 +61,20 @@ class RecommenderSlot:
         embedder: Embedder | None = None,
     ) -> None:
         self._recommender = recommender
+        self._office: Office | None = None
         self.detail = detail
         self.versions = versions
         self.embedder = embedder
+        self.turns = Turns()
+        self.left_out: Mapping[str, int] = {}
 
     def fill(self, recommender: Recommender) -> None:
         """Begin to serve."""
         self._recommender = recommender
+
+    def open(self, office: Office) -> None:
+        """Let operators in."""
+        self._office = office
 
     def get(self) -> Recommender:
         """The recommender.
@@ -49,6 +85,17 @@ class RecommenderSlot:
         if self._recommender is None:
             raise self.not_yet()
         return self._recommender
+
+    @property
+    def office(self) -> Office:
+        """What operators change.
+
+        Raises:
+            Problem: 503, it is not open yet.
+        """
+        if self._office is None:
+            raise self.not_yet()
+        return self._office
 
     def not_yet(self) -> Problem:
         """503: what is asked for is not there yet."""
@@ -94,3 +141,10 @@ async def _recommender(served: ServedDep) -> Recommender:
 
 
 RecommenderDep = Annotated[Recommender, Depends(_recommender)]
+
+
+async def _office(served: ServedDep) -> Office:
+    return served.slot.office
+
+
+OfficeDep = Annotated[Office, Depends(_office)]

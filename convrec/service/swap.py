@@ -1,7 +1,7 @@
 """Owns which adapter version a running server ranks by: whichever the registry calls active, within a second.
 
 Loaded first, then switched to: no turn waits for it and none fails. Turns under way finish on the version that
-they began with, which is unloaded when none can be left.
+they began with, which is let go of when none can be left.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Versions:
         """
         label = name.replace("@", "/")
         if label not in self._registry.labels():
-            raise NotFoundError("GET /v1/models lists those that do")
+            raise NotFoundError("GET /v1/models lists those that are")
         version = self._registry.get(label)
         self._require(version)
         return version

@@ -318,7 +318,12 @@ def _facet_view(facet: Facet, catalogue: Catalogue) -> FacetView:
 
 
 def _titles(item_ids: Sequence[str], catalogue: Catalogue) -> tuple[TitleView, ...]:
-    return tuple(TitleView(item_id=item_id, title=_title(item_id, catalogue)) for item_id in item_ids)
+    return tuple(title_view(item_id, catalogue) for item_id in item_ids)
+
+
+def title_view(item_id: str, catalogue: Catalogue) -> TitleView:
+    """An item by name, whether or not the catalogue still has it."""
+    return TitleView(item_id=item_id, title=_title(item_id, catalogue))
 
 
 def _title(item_id: str, catalogue: Catalogue) -> str:

@@ -12,6 +12,7 @@ from convrec.errors import DataError, EventConflictError, NotFoundError
 from convrec.ledger.ledger import Ledger
 from convrec.types import (
     Constraint,
+    ErasureEvent,
     Event,
     FeedbackEvent,
     FeedbackType,
@@ -22,6 +23,7 @@ from convrec.types import (
     Polarity,
     ReplyEvent,
     ScoredCandidate,
+    SessionEvent,
     TurnEvent,
 )
 
@@ -42,6 +44,7 @@ TURN = TurnEvent(
         mentions=(Mention("i1", "Alpha", Polarity.LIKED), Mention("i2", "Βήτα", Polarity.NEUTRAL)),
         constraints=(Constraint("length", "<=", 120.5, "must"), Constraint("genre", "exclude", "noir", "avoid")),
         reset=True,
+        dropped=(Constraint("length", ">", 90.0, "prefer"),),
     ),
 )
 IMPRESSION = ImpressionEvent(
@@ -59,7 +62,9 @@ IMPRESSION = ImpressionEvent(
     latency_s=0.125,
 )
 REPLY = ReplyEvent("reply-1", "ann", "s1", "turn-1", 9.5, "Two for you.", 1.5)
-EVENTS: tuple[Event, ...] = (LIKE, RATING, COMMENT, RETRACTION, TURN, IMPRESSION, REPLY)
+NAME = SessionEvent("name-1", "ann", "s1", 12.0, "Friday “night”")
+ERASURE = ErasureEvent("erasure-1", "0123456789abcdef", 12.0, "salt", 3, ("films/1",))
+EVENTS: tuple[Event, ...] = (LIKE, RATING, COMMENT, RETRACTION, TURN, IMPRESSION, REPLY, NAME, ERASURE)
 
 
 class LedgerConformance:
@@ -69,7 +74,8 @@ class LedgerConformance:
         """Reading gives equal events."""
         assert [ledger.append(event) for event in EVENTS] == [True] * len(EVENTS)
         assert tuple(ledger.get(event.event_id) for event in EVENTS) == EVENTS
-        assert ledger.counts() == {"feedback": 4, "turn": 1, "impression": 1, "reply": 1}
+        kinds = {"feedback": 4, "turn": 1, "impression": 1, "reply": 1, "session": 1, "erasure": 1}
+        assert ledger.counts() == kinds
 
     def test_an_empty_ledger_is_empty(self, ledger: Ledger) -> None:
         """Nothing is there, and asking for it is no error."""
@@ -158,18 +164,72 @@ class LedgerConformance:
         assert len(ledger.users()) == 100
         assert len(ledger.users(limit=None)) == 103
 
-    def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
-        """Whatever kind of event it is."""
+    def test_a_users_events_come_in_the_order_of_appending(self, ledger: Ledger) -> None:
+        """All, those of one session, those of some kinds; never another user's."""
         ledger.append_many(EVENTS)
-        others = [event for event in EVENTS if event.user_id != "ann"]
-        assert ledger.erase("ann") == len(EVENTS) - len(others)
+        own = tuple(event for event in EVENTS if event.user_id == "ann")
+        assert ledger.events("ann") == own
+        assert ledger.events("ann", "s1") == (LIKE, TURN, IMPRESSION, REPLY, NAME)
+        assert ledger.events("ann", kinds=("turn", "session")) == (TURN, NAME)
+        assert ledger.events("bob", "s1") == ()
+
+    def test_new_events_are_told_from_known_ones(self, ledger: Ledger) -> None:
+        """By event_id, also where one comes twice."""
+        ledger.append(LIKE)
+        assert ledger.append_new([LIKE, RATING, RATING]) == {RATING.event_id}
+
+    def test_erasing_a_session_leaves_its_feedback(self, ledger: Ledger) -> None:
+        """And whatever others said under the same id."""
+        others = replace(TURN, event_id="turn-b", user_id="bob")
+        ledger.append_many([*EVENTS, others])
+        assert ledger.erase_session("ann", "s1") == 4
+        assert ledger.events("ann", "s1") == (LIKE,)
+        assert ledger.turns("s1") == (others,)
+        assert ledger.erase_session("ann", "s1") == 0
+
+    def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
+        """Whatever kind of event it is; what stands there instead does not name them."""
+        ledger.append_many(EVENTS[:-1])
+        others = [event for event in EVENTS[:-1] if event.user_id != "ann"]
+        before = ledger.position()
+        assert ledger.erasures().at("ann") is None
+        removed = len(EVENTS) - 1 - len(others)
+        assert ledger.erase("ann", ("films/1", "films/2")) == removed
         assert not ledger.feedback("ann")
         assert not ledger.turns("s1")
         assert not ledger.impressions()
-        assert sum(ledger.counts().values()) == len(others)
+        assert ledger.counts() == {"feedback": len(others), "erasure": 1}
         assert ledger.get(others[0].event_id) == others[0]
+        assert ledger.position() == ledger.erased_position() > before
+        (erasure,) = ledger.erasures().events
+        assert (erasure.events, erasure.adapters) == (removed, ("films/1", "films/2"))
+        assert "ann" not in repr(erasure)
+        assert "ann" not in str(list(ledger.everything()))
+        assert ledger.erasures().at("bob") is None
+        at = ledger.erasures().at("ann")
+        assert at is not None
+
+    def test_erasing_nobody_leaves_no_trace_and_the_erased_may_come_back(self, ledger: Ledger) -> None:
+        """A second erasure is another one, under the same salt."""
         assert ledger.erase("ann") == 0
-        assert ledger.append(LIKE)
+        assert (ledger.counts(), ledger.erased_position()) == ({}, 0)
+        for _ in range(2):
+            assert ledger.append(LIKE)
+            assert ledger.erase("ann") == 1
+            assert ledger.erase("ann") == 0
+        first, second = ledger.erasures().events
+        assert (first.user_id, first.salt) == (second.user_id, second.salt)
+        assert ledger.erasures().at("ann") == second.timestamp
+
+    def test_everything_is_read_in_the_order_of_appending(self, ledger: Ledger) -> None:
+        """As it was at one moment, whatever is appended while it is read."""
+        ledger.append_many(EVENTS)
+        reading = ledger.everything()
+        lines = [next(reading)]
+        ledger.append(replace(LIKE, event_id="later"))
+        lines += reading
+        assert [line["event_id"] for line in lines] == [event.event_id for event in EVENTS]
+        assert (lines[0]["kind"], lines[0]["timestamp"], lines[0]["type"]) == ("feedback", 10.0, "like")
 
     def test_the_position_grows_with_what_is_stored(self, ledger: Ledger) -> None:
         """Events stored later stand higher."""

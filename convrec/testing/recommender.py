@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from convrec.data.catalogue import Catalogue
+from sqlalchemy import Engine as Database
+
+from convrec.data.catalogue import Catalogue, CatalogueStore
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
@@ -19,9 +23,16 @@ from convrec.ranking.blend import Blend
 from convrec.ranking.interest import Interest
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.hybrid import HybridRetriever
-from convrec.retrieval.index import build_index, open_index
+from convrec.retrieval.index import Index, build_index, open_index
+from convrec.service.erase import erase
+from convrec.service.jobs import Jobs, TrainingRequest
+from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
+from convrec.service.shelf import Shelf
+from convrec.service.slot import Office, RecommenderSlot
+from convrec.settings import Settings
 from convrec.testing.retriever import HashEmbedder
+from convrec.training.registry import Registry
 from convrec.types import Domain, Facet, FacetType, FeedbackEvent, FeedbackType, Item
 
 _GRAPES = ("Riesling", "Syrah", "Malbec", "Pinot Noir", "Chardonnay")
@@ -39,6 +50,19 @@ WINES = Domain(
 )
 
 
+KNOWN = {
+    "item_id": ("w01", "w05", "w29", "new wine"),
+    "user_id": ("drinker1", "drinker2", "somebody new"),
+    "session_id": ("s1", "s/2"),
+    "facet": ("grape", "price"),
+    "model": ("convrec",),
+    "model_id": ("convrec",),
+    "name": ("wines",),
+    "version": ("1",),
+}
+"""Parameters and fields of requests -> values that mean something to a small server."""
+
+
 def wine_list() -> Catalogue:
     """30 wines, w00 to w29: every grape from every place; the last one's title is markup."""
     pairs = [(grape, place) for place in _PLACES for grape in _GRAPES]
@@ -50,9 +74,14 @@ def wine_list() -> Catalogue:
     return Catalogue([*items[:-1], hostile], WINES)
 
 
+def no_training(request: TrainingRequest, events: Path) -> Sequence[str]:  # noqa: ARG001
+    """A training that ends at once, with nothing."""
+    return (sys.executable, "-c", "")
+
+
 @contextmanager
 def small_recommender(
-    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float = 5.0
+    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float = 5.0, url: str | None = None
 ) -> Iterator[Recommender]:
     """A Recommender on a ledger and an index of its own; drinker0 to drinker5 have liked eight wines each.
 
@@ -61,32 +90,85 @@ def small_recommender(
         prompts_dir: Where the prompts are.
         engine: Started by the caller if it must be.
         timeout_s: Seconds after which slates degrade.
+        url: Of the ledger's database; SQLite in the folder when None.
     """
-    catalogue, embedder, database = wine_list(), HashEmbedder(), open_database(f"sqlite:///{folder / 'ledger.db'}")
+    with _cellar(folder, prompts_dir, engine, timeout_s, url) as cellar:
+        yield cellar.recommender(cellar.index, wine_list())
+
+
+@contextmanager
+def small_server(
+    folder: Path,
+    prompts_dir: Path,
+    engine: Engine,
+    training: Callable[[TrainingRequest, Path], Sequence[str]] = no_training,
+) -> Iterator[RecommenderSlot]:
+    """The same in a slot, with an office that can change the catalogue, the adapters and the jobs.
+
+    Args:
+        training: The command of a job.
+    """
+    with _cellar(folder, prompts_dir, engine, 5.0) as cellar:
+        store = CatalogueStore(cellar.database)
+        store.upsert(list(wine_list().values()))
+        slot = RecommenderSlot(cellar.recommender(cellar.index, wine_list()))
+        shelf = Shelf(slot, store, lambda: store.load(WINES), cellar.recommender, cellar.index)
+        jobs = Jobs(folder / "jobs", training, folder / "retrain.log")
+        registry, settings = Registry(folder / "adapters"), Settings(data_dir=folder)
+        keys = KeyStore(cellar.database)
+        slot.open(
+            Office(shelf, registry, jobs, lambda user_id: erase(user_id, cellar.ledger, registry, keys, settings))
+        )
+        yield slot
+
+
+@dataclass(frozen=True, slots=True)
+class _Cellar:
+    """What recommenders of wines are made of."""
+
+    database: Database
+    ledger: Ledger
+    index: Index
+    embedder: HashEmbedder
+    prompts: Prompts
+    engine: Engine
+    timeout_s: float
+
+    def recommender(self, index: Index, catalogue: Catalogue, before: Recommender | None = None) -> Recommender:
+        """A recommender for an index and a catalogue."""
+        retriever = HybridRetriever(index, catalogue, self.embedder)
+        return Recommender(
+            catalogue=catalogue,
+            ledger=self.ledger,
+            retriever=retriever,
+            ranker=BlendRanker(
+                Interest(self.engine, self.prompts.load("rank"), catalogue),
+                RankingVersion(Blend(w_interest=0.1)),
+                catalogue,
+                self.timeout_s,
+                before.breaker if before else None,
+            ),
+            engine=self.engine,
+            understanding=Understanding(catalogue),
+            evidence=EvidenceFinder(catalogue, retriever),
+            writer=ReplyWriter(self.engine, self.prompts, catalogue, tongues=Tongues(self.prompts.folder)),
+            candidates=20,
+            k=5,
+        )
+
+
+@contextmanager
+def _cellar(
+    folder: Path, prompts_dir: Path, engine: Engine, timeout_s: float, url: str | None = None
+) -> Iterator[_Cellar]:
+    catalogue, embedder = wine_list(), HashEmbedder()
+    database = open_database(url or f"sqlite:///{folder / 'ledger.db'}")
     ledger = Ledger(database)
     ledger.append_many(_likes(catalogue.ids))
     build_index(folder / "index", catalogue, ledger.feedback(), embedder)
     index = open_index(folder / "index", embedder)
     try:
-        retriever = HybridRetriever(index, catalogue, embedder)
-        prompts = Prompts(prompts_dir)
-        yield Recommender(
-            catalogue=catalogue,
-            ledger=ledger,
-            retriever=retriever,
-            ranker=BlendRanker(
-                Interest(engine, prompts.load("rank"), catalogue),
-                RankingVersion(Blend(w_interest=0.1)),
-                catalogue,
-                timeout_s,
-            ),
-            engine=engine,
-            understanding=Understanding(catalogue),
-            evidence=EvidenceFinder(catalogue, retriever),
-            writer=ReplyWriter(engine, prompts, catalogue, tongues=Tongues(prompts_dir)),
-            candidates=20,
-            k=5,
-        )
+        yield _Cellar(database, ledger, index, embedder, Prompts(prompts_dir), engine, timeout_s)
     finally:
         index.close()
         database.dispose()

@@ -8,9 +8,9 @@ makes its offers. What people do in their own time before a prediction is its hi
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -27,8 +27,10 @@ from convrec.retrieval.embedding import NoText
 from convrec.retrieval.hybrid import fitted_retriever
 from convrec.training.examples import ExamplesConfig, Make, choice_cases, cross_fitted, offered, received
 from convrec.training.impressions import feedback_examples
+from convrec.training.lineage import lineage
 from convrec.training.objective import fit_offset
 from convrec.training.opinions import Opinions, expressed, opinion_groups
+from convrec.training.screening import ScreeningConfig, capped, screen
 from convrec.types import FeedbackEvent, ImpressionEvent, TurnEvent
 
 _Thing = TypeVar("_Thing")
@@ -46,6 +48,7 @@ class LessonsConfig:
         matched: Of learn_examples, targets among other people's, where conversations were recorded.
         newest: Share of what is learned from that is the newest; the rest is drawn from everything before.
         offers: How examples are made of choices.
+        screening: What does not train, and so does not judge.
     """
 
     choose: float = 0.1
@@ -59,6 +62,7 @@ class LessonsConfig:
     matched: int = 0
     newest: float = 0.5
     offers: ExamplesConfig = field(default_factory=ExamplesConfig)
+    screening: ScreeningConfig = field(default_factory=ScreeningConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Lessons:
 
     Args:
         coverage: Share of the choices and slates to be judged that retrieval offered.
-        lineage: Counts, moments, first and last event_id, and a hash over all event_ids that were read.
+        lineage: Counts and moments, how much was left out and why, and what lineage.py keeps of the events read.
     """
 
     learn: list[Example]
@@ -95,6 +99,8 @@ def make_lessons(
     Raises:
         DataError: There are too few choices.
     """
+    screened = screen(events, impressions, config.screening)
+    events, left_out = screened.trains, Counter(screened.counts)
     scale = catalogue.domain.rating_scale
     moments = [event.timestamp for event in events if (signal(event, scale) or 0.0) > 0]
     if len(moments) < 2:
@@ -109,7 +115,7 @@ def make_lessons(
 
     def spoken(known: Sequence[FeedbackEvent], since: float, until: float) -> list[Example]:
         shown = [impression for impression in impressions if since <= impression.timestamp < until]
-        return feedback_examples(shown, turns, known, catalogue)
+        return capped(feedback_examples(shown, turns, known, catalogue), config.screening, left_out)
 
     shown = spoken(early, -math.inf, to_choose)[-config.learn_examples :]
     replay, opinions, slates = cross_fitted(
@@ -125,7 +131,9 @@ def make_lessons(
         offers,
         lambda done, what: progress(0.6 * done, what),
     )
-    choices = _newest(replay, config.learn_examples - len(slates) - len(opinions), config)
+    choices = _newest(
+        capped(replay, config.screening, left_out), config.learn_examples - len(slates) - len(opinions), config
+    )
     of_slates, of_choices, of_opinions = fit_offset(slates), fit_offset(choices), fit_offset(opinions)
     middle = [event for event in events if event.timestamp < to_judge]
     chosen, told, said, _ = _later(
@@ -139,7 +147,9 @@ def make_lessons(
     judge = chosen + told + said
     progress(1.0, "retrieving for examples")
     learn = of_slates.on(slates) + of_choices.on(choices) + of_opinions.on(opinions)
-    return Lessons(learn, choose, judge, coverage, _lineage(events, learn, choose, judge, (to_choose, to_judge)))
+    counts = {"learn": len(learn), "choose": len(choose), "judge": len(judge), "left_out": dict(left_out)}
+    bounds = {"choose_from": to_choose, "judge_from": to_judge}
+    return Lessons(learn, choose, judge, coverage, lineage(events) | counts | bounds)
 
 
 def _later(
@@ -167,7 +177,8 @@ def _later(
         told = received(slates[:most], retriever)
         said = expressed(_groups(events, catalogue, config, most, since), retriever)
     coverage = (len(found) + len(told)) / max(len(cases) + len(told), 1)
-    return found[: most - len(said)], told, said, coverage
+    kept = capped(found, config.screening, Counter())
+    return kept[: most - len(said)], told, said, coverage
 
 
 def _groups(
@@ -203,26 +214,3 @@ def _newest(examples: Sequence[Example], most: int, config: LessonsConfig) -> li
     new = by_time[: int(most * config.newest)]
     older = by_time[len(new) :]
     return new + random.Random(config.offers.seed).sample(older, min(max(most - len(new), 0), len(older)))
-
-
-def _lineage(
-    events: Sequence[FeedbackEvent],
-    learn: Sequence[Example],
-    choose: Sequence[Example],
-    judge: Sequence[Example],
-    bounds: tuple[float, float],
-) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for event in events:
-        digest.update(event.event_id.encode() + b"\n")
-    return {
-        "events": len(events),
-        "first_event": events[0].event_id,
-        "last_event": events[-1].event_id,
-        "hash": digest.hexdigest(),
-        "learn": len(learn),
-        "choose": len(choose),
-        "judge": len(judge),
-        "choose_from": bounds[0],
-        "judge_from": bounds[1],
-    }

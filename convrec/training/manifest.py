@@ -28,7 +28,7 @@ class AdapterManifest:
         reasons: Of the verdict, in words.
         blend: Weights of retrieval and LLM, fitted on the held-out events that judged it.
         metrics: Held-out figures with intervals.
-        data: What it learned from: examples, first and last event_id, times, hash.
+        data: What it learned from: examples, times, a hash of the events, marks of their users (see lineage.py).
         config: How it was trained.
         created: ISO 8601, UTC.
     """

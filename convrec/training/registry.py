@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ class Registry:
         folder = self.root / name / number
         if not (_NAME.fullmatch(name) and number.isdigit() and folder.is_dir()):
             known = ", ".join(version.label for version in self.versions()) or "none"
-            raise NotFoundError(f"there is no adapter {label!r} in {self.root}; there are: {known}")
+            raise NotFoundError(f"there is no adapter {label!r}; there are: {known}")
         return AdapterVersion(folder, read_manifest(folder))
 
     @property
@@ -105,8 +105,18 @@ class Registry:
         Raises:
             NotFoundError, DataError: What is active is not there, or damaged.
         """
+        label = self.active_label
+        return self.get(label) if label else None
+
+    @property
+    def active_label(self) -> str | None:
+        """The label of what was promoted last, whether or not it is still whole; None where the base model serves.
+
+        Raises:
+            DataError: The pointer is damaged.
+        """
         labels = self._active()
-        return self.get(labels[-1]) if labels and labels[-1] else None
+        return labels[-1] if labels else None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[tuple[Path, int]]:
@@ -192,12 +202,24 @@ class Registry:
             for own in by_name.values():
                 for version in own[: max(len(own) - keep, 0)]:
                     if version.label not in spared:
-                        # Renamed first: half a version must not be found.
-                        doomed = version.path.with_name(f"{version.path.name}.pruned")
-                        version.path.rename(doomed)
-                        shutil.rmtree(doomed, ignore_errors=True)
+                        _remove(version)
                         removed.append(version.label)
         return removed
+
+    def forget(self, labels: Collection[str]) -> list[str]:
+        """Remove versions for good, active or not; what was active before, and is not among them, is active then.
+
+        Returns:
+            The labels removed: those that were there.
+        """
+        with self._lock():
+            there = [version for version in self.versions() if version.label in labels]
+            active = self._active()
+            if not set(active).isdisjoint(labels):
+                self._point([label for label in active if label not in labels])
+            for version in there:
+                _remove(version)
+        return [version.label for version in there]
 
     def _whole(self, label: str) -> bool:
         try:
@@ -238,3 +260,10 @@ class Registry:
                 yield
         except Timeout as error:
             raise DataError(f"another process holds {self.root}; try again when it is done") from error
+
+
+def _remove(version: AdapterVersion) -> None:
+    # Renamed first: half a version must not be found.
+    doomed = version.path.with_name(f"{version.path.name}.pruned")
+    version.path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 PROMPTS = Path(__file__).parents[2] / "prompts"
 
 
+def _needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed (group clients)")
+
+
 class Wine(BaseModel):
     """One wine."""
 
@@ -36,17 +42,18 @@ class Wines(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def v1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with small_recommender(tmp_path_factory.mktemp("clients"), PROMPTS, FakeEngine()) as small:
         slot = RecommenderSlot(small, embedder=HashEmbedder(8))
         with serving(create_app(slot, info=ServerInfo("fake-lm", "0", 0.0, "hash"))) as url:
             yield f"{url}/v1"
 
 
+@_needs("langchain_openai")
 class TestLangChain:
-    def test_chat_stream_and_structured_output(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
-        model = langchain.ChatOpenAI(model="convrec", base_url=base_url, api_key="none", max_retries=0)
+    def test_chat_stream_and_structured_output(self, v1: str) -> None:
+        langchain = import_module("langchain_openai")
+        model = langchain.ChatOpenAI(model="convrec", base_url=v1, api_key="none", max_retries=0)
         whole = model.invoke([("system", "Be brief."), ("user", "a Syrah")])
         assert "Syrah" in whole.content
         assert whole.usage_metadata["output_tokens"] > 0
@@ -54,42 +61,44 @@ class TestLangChain:
         assert len(pieces) > 1
         assert "Syrah" in "".join(pieces)
         assert "Syrah" in asyncio.run(model.ainvoke("a Syrah")).content
-        wines = model.with_structured_output(Wines).invoke("a Syrah")
-        assert len(wines.wines) == 5
+        for method in ("json_schema", "function_calling"):
+            wines = model.with_structured_output(Wines, method=method).invoke("a Syrah")
+            assert len(wines.wines) == 5
 
-    def test_extra_body_says_who_asks(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+    def test_extra_body_says_who_asks(self, v1: str) -> None:
+        langchain = import_module("langchain_openai")
         model = langchain.ChatOpenAI(
-            model="convrec", base_url=base_url, api_key="none", extra_body={"convrec": {"user_id": "ann", "k": 1}}
+            model="convrec", base_url=v1, api_key="none", extra_body={"convrec": {"user_id": "ann", "k": 1}}
         )
         assert "Syrah" in model.invoke("a Syrah").content
 
-    def test_responses(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+    def test_responses(self, v1: str) -> None:
+        langchain = import_module("langchain_openai")
         model = langchain.ChatOpenAI(
-            model="convrec", base_url=base_url, api_key="none", use_responses_api=True, max_retries=0
+            model="convrec", base_url=v1, api_key="none", use_responses_api=True, max_retries=0
         )
         assert "Syrah" in model.invoke("a Syrah").text
         assert "Syrah" in "".join(piece.text for piece in model.stream("a Syrah"))
 
-    def test_embeddings(self, base_url: str) -> None:
-        langchain = pytest.importorskip("langchain_openai")
+    def test_embeddings(self, v1: str) -> None:
+        langchain = import_module("langchain_openai")
         embeddings = langchain.OpenAIEmbeddings(
-            model="convrec-embedding", base_url=base_url, api_key="none", check_embedding_ctx_length=False
+            model="convrec-embedding", base_url=v1, api_key="none", check_embedding_ctx_length=False
         )
         assert [len(vector) for vector in embeddings.embed_documents(["a", "b"])] == [8, 8]
 
 
+@_needs("litellm")
 class TestLiteLLM:
     @pytest.fixture(autouse=True)
     def _offline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
-    def test_chat_and_stream(self, base_url: str) -> None:
-        litellm = pytest.importorskip("litellm")
+    def test_chat_and_stream(self, v1: str) -> None:
+        litellm = import_module("litellm")
         asked = {
             "model": "openai/convrec",
-            "api_base": base_url,
+            "api_base": v1,
             "api_key": "none",
             "messages": [{"role": "user", "content": "a Syrah"}],
         }
@@ -101,31 +110,31 @@ class TestLiteLLM:
         parsed = litellm.completion(**asked, response_format=Wines).choices[0].message.content
         assert len(Wines.model_validate_json(parsed).wines) == 5
 
-    def test_embeddings(self, base_url: str) -> None:
-        litellm = pytest.importorskip("litellm")
-        answer = litellm.embedding(
-            model="openai/convrec-embedding", api_base=base_url, api_key="none", input=["a", "b"]
-        )
+    def test_embeddings(self, v1: str) -> None:
+        litellm = import_module("litellm")
+        answer = litellm.embedding(model="openai/convrec-embedding", api_base=v1, api_key="none", input=["a", "b"])
         assert [len(entry["embedding"]) for entry in answer.data] == [8, 8]
 
 
+@_needs("llama_index")
 class TestLlamaIndex:
-    def test_chat_and_stream(self, base_url: str) -> None:
-        openai_like = pytest.importorskip("llama_index.llms.openai_like")
-        from llama_index.core.llms import ChatMessage
+    def test_chat_and_stream(self, v1: str) -> None:
+        openai_like = import_module("llama_index.llms.openai_like")
+        message = import_module("llama_index.core.llms").ChatMessage
 
-        model = openai_like.OpenAILike(model="convrec", api_base=base_url, api_key="none", is_chat_model=True)
-        asked = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content="a Syrah")]
+        model = openai_like.OpenAILike(model="convrec", api_base=v1, api_key="none", is_chat_model=True)
+        asked = [message(role="system", content="Be brief."), message(role="user", content="a Syrah")]
         assert "Syrah" in str(model.chat(asked).message.content)
         assert "Syrah" in "".join(piece.delta or "" for piece in model.stream_chat(asked))
         assert "Syrah" in model.complete("a Syrah").text
 
 
+@_needs("llm")
 class TestLlm:
-    def test_prompt_and_stream(self, base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_prompt_and_stream(self, v1: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
-        llm = pytest.importorskip("llm")
-        configured = f"- model_id: convrec\n  model_name: convrec\n  api_base: {base_url}\n"
+        llm = import_module("llm")
+        configured = f"- model_id: convrec\n  model_name: convrec\n  api_base: {v1}\n"
         (tmp_path / "extra-openai-models.yaml").write_text(configured)
         model = llm.get_model("convrec")
         model.key = "none"

@@ -332,6 +332,9 @@ def test_slates_sessions_and_events_of_others(target: Target) -> None:
             respond = {"model": "convrec", "input": "a Syrah", "convrec": chat["convrec"], "user": "ann"}
             refused = target.ask("POST", POSTS[3], user, json={**respond, "stream": stream})
             assert _refused(refused, 403) in ("not_yours", "user_not_allowed")
+        batch = {"events": [{**body, "user_id": "ann"} for body in theirs]}
+        outcomes = target.ask("POST", "/v1/feedback/batch", user, json=batch)
+        assert outcomes.status_code == 403 or '"stored":true' not in outcomes.text
     taken = target.ask("POST", POSTS[2], "ann", json=event_)
     assert _refused(taken, 409) == "event_conflict"
     assert target.recommender.ledger.position() == before

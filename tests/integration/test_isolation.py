@@ -130,6 +130,8 @@ class World:
                 await self.ask("ann", "POST", "/v1/recommendations", filters=[syrah], k=20),
                 await self.ask("ann", "GET", "/v1/users/ann"),
                 await self.ask("ann", "GET", "/v1/users"),
+                await self.ask("ann", "GET", "/v1/sessions?user_id=ann"),
+                await self.ask("ann", "GET", "/v1/sessions/ses-ann?user_id=ann"),
                 await self.ask("ann", "GET", "/v1/models"),
             ]
         )

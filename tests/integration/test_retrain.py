@@ -13,17 +13,20 @@ from safetensors.torch import load_file, save_file
 
 from convrec.console import ConsoleSteps
 from convrec.errors import DataError
+from convrec.ranking.blend import Blend
 from convrec.ranking.examples import Example
 from convrec.service import retrain as loop
 from convrec.service.build import Workshop
+from convrec.service.erase import Erased, erase
 from convrec.service.retrain import RetrainConfig, Retrained, judge_again, retrain
 from convrec.settings import Settings
+from convrec.testing.adapters import write_adapter
 from convrec.testing.model import tiny_model
 from convrec.testing.recommender import wine_list
-from convrec.training.gate import GateConfig
+from convrec.training.gate import GateConfig, Verdict
 from convrec.training.lessons import Lessons, LessonsConfig
 from convrec.training.manifest import WEIGHTS
-from convrec.training.trainer import TrainerConfig
+from convrec.training.trainer import Trained, TrainerConfig
 from convrec.types import (
     FeedbackEvent,
     FeedbackType,
@@ -88,6 +91,10 @@ def workshop(tmp_path: Path, tiny: Path) -> Workshop:
     return made
 
 
+def forget(workshop: Workshop, user_id: str) -> Erased:
+    return erase(user_id, workshop.ledger, workshop.registry, workshop.keys, workshop.settings)
+
+
 def run(workshop: Workshop) -> Retrained:
     return retrain(workshop, CONFIG, QUIET)
 
@@ -102,17 +109,42 @@ def test_what_people_liked_ranks_from_then_on(workshop: Workshop) -> None:
     assert active.label == "wines/1"
     assert manifest.blend.w_interest > 0
     assert manifest.metrics["ndcg@10"]["offers: adapter - retrieval"]["low"] > 0
-    assert (manifest.data["events"], manifest.data["first_event"], manifest.data["last_event"]) == (
-        240,
-        "f0",
-        "f239",
-    )
+    assert (manifest.data["from"], manifest.data["until"]) == (1e9 + 2, 1e9 + 239_002)
+    assert (manifest.data["events"], len(manifest.data["users"])) == (240, 60)
     assert manifest.data["choose_from"] < manifest.data["judge_from"]
     assert [path.name for path in (workshop.settings.data_dir / "training").iterdir()] == ["last.json"]
+    assert forget(workshop, "u3").adapters == ("wines/1",)
     again = run(workshop)
     assert again.version is not None
     assert again.version.label == "wines/2"
     assert "adapter - active" in " ".join(again.verdict.reasons)
+    assert len(again.version.manifest.data["users"]) == 59
+    assert [version.label for version in workshop.registry.versions()] == ["wines/2"]
+    served = workshop.registry.active()
+    assert served == (again.version if again.promoted else None), "what knew u3 is gone, whatever the gate says"
+    assert forget(workshop, "u3").adapters == ()
+
+
+def test_who_is_erased_while_it_trains_is_in_no_version(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*arguments: object) -> Trained:
+        work = arguments[4]
+        assert isinstance(work, Path)
+        (work / "adapter").mkdir(parents=True)
+        write_adapter(work / "adapter")
+        forget(workshop, "u3")
+        return Trained(0.5, 0.6, 1)
+
+    async def accept(*_: object) -> Verdict:
+        return Verdict(True, (), Blend())
+
+    monkeypatch.setattr(loop, "train_adapter", train)
+    monkeypatch.setattr(loop, "_judge", accept)
+    with pytest.raises(DataError, match="train again"):
+        run(workshop)
+    assert workshop.registry.versions() == []
+    assert [path.name for path in (workshop.settings.data_dir / "training").iterdir()] == ["last.json"]
 
 
 def test_weights_are_judged_again_by_more(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,7 @@ _chat = _object(
             lambda schema: {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}, _schema
         ),
         "tools": st.just([{"type": "function", "function": {"name": "f"}}]),
+        "tool_choice": st.sampled_from(["auto", "none", "required"]),
         "convrec": _convrec,
     },
 )

@@ -11,6 +11,7 @@ from convrec.ledger.profile import beliefs, build_profile, signal
 from convrec.ledger.schema import from_row, to_row
 from convrec.types import (
     Constraint,
+    ErasureEvent,
     Event,
     Facet,
     FacetType,
@@ -24,6 +25,7 @@ from convrec.types import (
     Polarity,
     ReplyEvent,
     ScoredCandidate,
+    SessionEvent,
     TurnEvent,
 )
 
@@ -39,23 +41,25 @@ def _maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
     return st.none() | strategy
 
 
+CONSTRAINTS = st.lists(
+    st.builds(
+        Constraint,
+        ANY_TEXT,
+        st.sampled_from(["include", "exclude", ">=", "<=", ">", "<"]),
+        ANY_TEXT | FINITE,
+        st.sampled_from(["must", "prefer", "avoid"]),
+    ),
+    max_size=3,
+).map(tuple)
 INTENTS = st.builds(
     Intent,
     kind=st.sampled_from(IntentKind),
     query=ANY_TEXT,
     k=_maybe(st.integers(1, 20)),
     mentions=st.lists(st.builds(Mention, ANY_TEXT, ANY_TEXT, st.sampled_from(Polarity)), max_size=3).map(tuple),
-    constraints=st.lists(
-        st.builds(
-            Constraint,
-            ANY_TEXT,
-            st.sampled_from(["include", "exclude", ">=", "<=", ">", "<"]),
-            ANY_TEXT | FINITE,
-            st.sampled_from(["must", "prefer", "avoid"]),
-        ),
-        max_size=3,
-    ).map(tuple),
+    constraints=CONSTRAINTS,
     reset=st.booleans(),
+    dropped=CONSTRAINTS,
 )
 CANDIDATES = st.builds(ScoredCandidate, ANY_TEXT, FINITE, _maybe(FINITE), FINITE)
 
@@ -95,7 +99,11 @@ IMPRESSIONS = st.builds(
     latency_s=FINITE,
 )
 REPLIES = st.builds(ReplyEvent, ANY_ID, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT, FINITE)
-KINDS = (feedback(), TURNS, IMPRESSIONS, REPLIES)
+NAMES = st.builds(SessionEvent, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT)
+ERASURES = st.builds(
+    ErasureEvent, ANY_ID, ANY_ID, FINITE, ANY_TEXT, st.integers(0, 1 << 40), st.lists(ANY_TEXT).map(tuple)
+)
+KINDS = (feedback(), TURNS, IMPRESSIONS, REPLIES, NAMES, ERASURES)
 EVENTS = st.one_of(KINDS)
 
 
@@ -115,7 +123,7 @@ def test_an_event_comes_back_from_its_row_as_it_was(event: Event) -> None:
     assert from_row(row["kind"], row["timestamp"], row["body"]) == event
 
 
-@given(st.one_of([st.tuples(kind, kind) for kind in (TURNS, IMPRESSIONS, REPLIES)]))
+@given(st.one_of([st.tuples(kind, kind) for kind in (TURNS, IMPRESSIONS, REPLIES, NAMES, ERASURES)]))
 def test_bodies_tell_every_field_apart_but_the_timestamp(pair: tuple[Event, Event]) -> None:
     one, other = pair
     for field in fields(one):

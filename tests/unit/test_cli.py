@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars
@@ -8,10 +9,12 @@ from typer.testing import CliRunner
 from convrec import cli
 from convrec.errors import ConvRecError
 from convrec.service.build import Workshop
+from convrec.settings import load_settings
 from convrec.testing.adapters import publish_adapter
 from convrec.testing.engine import FakeEngine
 from convrec.testing.retriever import HashEmbedder
 from convrec.training.registry import Registry
+from convrec.types import FeedbackEvent, FeedbackType
 
 ITEMS = "item_id,title,colour\nlamp,Lamp,red|blue\nchair,Chair,red\n,Nameless,red\nlamp,Again,red\n"
 EVENTS = "user_id,item_id,rating\nann,lamp,5\nann,chair,9\nbob,sofa,3\nbob,chair,2\n"
@@ -200,9 +203,60 @@ def test_adapters_are_listed_promoted_rolled_back_and_pruned(
     assert "removed: wines/1, wines/2" in run("adapters", "prune", "--keep", "1")[1]
 
 
+def test_a_backup_is_restored_only_into_an_empty_ledger_unless_told(folder: Path) -> None:
+    ingest()
+    assert "2 events, 2 items" in run("backup", "monday.db")[1]
+    with pytest.raises(ConvRecError, match="there already"):
+        run("backup", "monday.db")
+    with pytest.raises(ConvRecError, match="--replace"):
+        run("restore", "monday.db")
+    assert "2 events, 2 items restored" in run("restore", "monday.db", "--replace")[1]
+    assert json.loads(run("restore", "monday.db", "--data-dir", "other", "--json")[1]) == {"events": 2, "items": 2}
+    assert ingest()["interactions_new"] == 0
+
+
+def test_the_ledger_goes_out_as_lines_and_comes_in_but_for_bad_ones(folder: Path) -> None:
+    ingest()
+    assert json.loads(run("export", "--out", "ledger.jsonl", "--json")[1]) == {"events": 2}
+    assert "2 read, 0 new; bad lines: 0" in run("import", "ledger.jsonl")[1]
+    with (folder / "ledger.jsonl").open("a") as stream:
+        stream.write("half a l")
+    code, out = run("import", "ledger.jsonl", "--data-dir", "other", "--json")
+    report = json.loads(out)
+    assert (code, report["new"], report["error_count"], report["errors"][0]["line"]) == (3, 2, 1, 3)
+
+
+def test_erasing_names_the_adapters_and_what_to_do_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVREC_ADAPTERS_DIR", "adapters")
+    ingest()
+    publish_adapter(Registry(Path("adapters")), data={"events": 2})
+    said = run("erase", "--user", "bob", "--yes")[1]
+    assert "1 events removed" in said
+    assert "wines/1" in said
+    assert "convrec retrain" in said
+    code, out = run("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(out)}
+    assert code == 3
+    assert (checks["erased"]["ok"], checks["erased"]["fix"]) == (False, "convrec retrain")
+    assert "wines/1" in checks["erased"]["detail"]
+    assert checks["feedback"]["ok"] is True
+
+
+def test_doctor_counts_what_does_not_train(folder: Path) -> None:
+    ingest()
+    workshop = Workshop(load_settings())
+    now = [FeedbackEvent(f"e{n}", "eve", FeedbackType.CLICK, 1e9 + n / 10, "lamp") for n in range(99)]
+    workshop.ledger.append_many([*now, replace(now[0], event_id="x", user_id="ann", impression_id="nowhere")])
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json")[1])}
+    assert checks["feedback"]["ok"] is None
+    assert "1 not shown, 99 user burst" in checks["feedback"]["detail"]
+
+
 def test_erasing_asks_first_and_leaves_others(folder: Path) -> None:
     ingest()
     assert CliRunner().invoke(cli.app, ["erase", "--user", "ann"], input="n\n").exit_code == 1
     assert "1 events removed" in run("erase", "--user", "ann", "--yes")[1]
     assert "0 events removed" in run("erase", "--user", "ann", "--yes")[1]
-    assert ingest()["interactions_new"] == 1
+    again = ingest()
+    assert again["interactions_new"] == 0, "an old file does not bring them back"
+    assert "erased" in json.dumps(again["errors"])

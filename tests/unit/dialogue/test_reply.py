@@ -1,6 +1,7 @@
 """Replies as they are streamed: whatever the engine does, they are whole and name only the slate."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.form import PLAIN_FORM, Form
+from convrec.dialogue.options import ReplyOptions
 from convrec.dialogue.reply import ReplyWriter, mentions_outside
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import Sentences
@@ -163,3 +166,54 @@ async def test_the_engine_is_not_asked_where_it_could_not_help(movies: Catalogue
     hello = await write(movies, engine, slate(movies), Intent(IntentKind.SMALL_TALK))
     assert hello.startswith("Happy to help")
     assert mentions_outside(hello, ["toy", "ghost", "big", "wood"], movies) == []
+
+
+async def fill(catalogue: Catalogue, engine: Engine, shown: Slate, form: Form) -> str:
+    writer = ReplyWriter(engine, PROMPTS, catalogue)
+    options = ReplyOptions(form=form)
+    (text,) = [piece async for piece in writer.write(WISH, STATE, shown, lambda: OPENED, options)]
+    return text
+
+
+async def test_a_form_is_said_at_once_and_names_the_slate_only(movies: Catalogue) -> None:
+    text = await fill(movies, FakeEngine("no JSON"), slate(movies), PLAIN_FORM)
+    assert PLAIN_FORM.accepts(text)
+    assert [entry["item_id"] for entry in json.loads(text)["recommendations"]] == ["toy", "ghost", "big", "wood"]
+    assert mentions_outside(text, ["toy", "ghost", "big", "wood"], movies) == []
+
+
+async def test_a_reason_is_of_its_own_item(movies: Catalogue) -> None:
+    told = json.loads(await fill(movies, FakeEngine("no JSON"), slate(movies), PLAIN_FORM))["recommendations"]
+    for entry in told:
+        assert not any(other["title"] in entry["why"] for other in told if other is not entry)
+
+
+async def test_an_engine_is_not_asked_for_a_form_that_nobody_waits_for(movies: Catalogue) -> None:
+    def reply(prompt: str, sampling: Sampling) -> str:
+        pytest.fail("asked the engine")
+
+    flags = {f"flag{n}": {"type": "boolean", "description": "x"} for n in range(200)}
+    item = {"type": "object", "properties": {"item_id": {"type": "string"}, **flags}}
+    form = Form({"type": "object", "properties": {"films": {"type": "array", "items": item}}})
+    assert len(json.loads(await fill(movies, FakeEngine(reply), slate(movies), form))["films"]) == 4
+    assert PLAIN_FORM.accepts(await fill(movies, FakeEngine(reply), slate(movies, degraded=True), PLAIN_FORM))
+
+
+async def test_a_form_that_cannot_be_filled_is_answered_in_prose(movies: Catalogue) -> None:
+    form = Form({"type": "object", "properties": {"item_id": {"const": "zz"}}, "required": ["item_id"]})
+    assert await fill(movies, FakeEngine("no JSON"), slate(movies), form) == script(movies).default
+
+
+async def test_a_client_may_choose_temperature_and_seed(movies: Catalogue) -> None:
+    asked: list[Sampling] = []
+
+    def reply(prompt: str, sampling: Sampling) -> str:
+        asked.append(sampling)
+        return ""
+
+    writer = ReplyWriter(FakeEngine(reply), PROMPTS, movies, temperature=0.7)
+    for options in (ReplyOptions(), ReplyOptions(temperature=0.0, seed=5)):
+        assert [p async for p in writer.write(WISH, STATE, slate(movies), lambda: OPENED, options)]
+    assert [sampling.temperature for sampling in asked] == [0.7, 0.0]
+    assert asked[1].seed == 5
+    assert asked[0].seed is not None

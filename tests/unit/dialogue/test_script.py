@@ -42,3 +42,9 @@ def test_default_and_longest() -> None:
     assert SCRIPT.longest.startswith("Here: a. A 1. B. He said")
     assert not SCRIPT.is_fixed
     assert Script((("a",), ("b",))).is_fixed
+
+
+def test_texts_are_of_the_script_and_begin_with_the_default() -> None:
+    assert SCRIPT.texts[0] == SCRIPT.default
+    assert len(SCRIPT.texts) == max(map(len, SCRIPT.slots))
+    assert set(SCRIPT.texts) <= {" ".join(chosen) for chosen in product(*SCRIPT.slots)}

@@ -126,3 +126,14 @@ def test_a_question_about_an_item_neither_seeds_nor_bars_it() -> None:
     assert (state.query, state.mentions, state.turns) == ("boxing", (), 2)
     felt = Intent(IntentKind.WHY, mentions=(Mention("heat", "Heat", Polarity.DISLIKED),))
     assert replay([felt]).mentions == felt.mentions
+
+
+def test_what_is_dropped_is_gone_whatever_its_strength_became() -> None:
+    said = [refine(genre("Comedy")), refine(genre("Western")), refine(year(">=", 1990.0), year("<", 2000.0))]
+    dropped = Intent(IntentKind.REFINE, dropped=(genre("comedy"), year("<", 2000.0)))
+    state = replay([*said, dropped])
+    assert state.constraints == (genre("Western"), year(">=", 1990.0))
+    assert replay([*said, dropped, refine(genre("Comedy"))]).constraints[-1] == genre("Comedy")
+    assert replay([*said, Intent(IntentKind.REFINE, dropped=(genre("Drama"),))]).constraints == (
+        replay(said).constraints
+    )

@@ -158,3 +158,11 @@ async def test_a_slate_waits_for_a_dead_engine_once_and_recovers_by_itself(engin
     assert (await ranking.rank(NOBODY, CANDIDATES, 3)).degraded, "not before a probe has passed"
     await asyncio.sleep(0.8)
     assert not (await ranking.rank(NOBODY, CANDIDATES, 3)).degraded
+
+
+async def test_one_slate_may_be_ranked_by_another_version(engine) -> None:
+    engine.adapters.add("wines@7")
+    ranks = ranker(engine, Blend(w_interest=0.0))
+    slate = await ranks.rank(NOBODY, CANDIDATES, 3, RankingVersion(Blend(w_interest=5.0), "wines@7"))
+    assert (slate.adapter, slate.degraded) == ("wines@7", False)
+    assert (await ranks.rank(NOBODY, CANDIDATES, 3)).adapter is None

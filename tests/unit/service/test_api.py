@@ -1,4 +1,5 @@
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -59,6 +60,16 @@ class TestOperations:
         assert ready.status_code == 200
         assert {"status": "ready", "model": "fake-lm", "items": 30}.items() <= ready.json().items()
 
+    async def test_a_ledger_that_fails_is_not_ready(self, tmp_path: Path, engine: FakeEngine) -> None:
+        with small_recommender(tmp_path, PROMPTS, engine) as small:
+            app = create_app(RecommenderSlot(small), info=INFO)
+            with sqlite3.connect(tmp_path / "ledger.db") as other:
+                other.execute("ALTER TABLE events RENAME TO elsewhere")
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+                ready = await client.get("/ready")
+            assert (ready.status_code, ready.json()["status"]) == (503, "degraded")
+            assert "no such table" in ready.json()["detail"]
+
     async def test_everything_but_health_waits_for_a_recommender_that_arrives_later(
         self, recommender: Recommender
     ) -> None:
@@ -90,6 +101,15 @@ class TestOperations:
         assert slate.json()["reason"]
         assert [r["interest"] for r in slate.json()["recommendations"]] == [None] * 5
 
+    async def test_metrics_say_what_does_not_train(self, recommender: Recommender) -> None:
+        slot = RecommenderSlot(recommender)
+        app = create_app(slot, info=INFO)
+        slot.left_out = {"user burst": 61}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            text = (await client.get("/metrics")).text
+        assert 'convrec_feedback_left_out{reason="user burst"} 61.0' in text
+        assert 'convrec_feedback_left_out{reason="not shown"} 0.0' in text
+
     async def test_metrics_count_what_happened(self, client: httpx.AsyncClient) -> None:
         await client.post("/v1/recommendations", json={"user_id": "m1"})
         await client.post("/v1/feedback", json={"user_id": "m1", "type": "click", "item_id": "w01"})
@@ -117,6 +137,9 @@ class TestOperations:
                 assert operation["description"], path
                 assert "422" not in operation["responses"], path
                 assert "4XX" in operation["responses"], path
+                if path.startswith("/v1/") and "OpenAI" not in operation["tags"]:
+                    assert {"400", "503"} <= operation["responses"].keys(), path
+                    assert len({"chat", "feedback", "admin"} & set(operation["tags"])) == 1, path
         for name in ("ChatCompletionBody", "RecommendationBody", "FeedbackBody", "FeedbackAnswer", "Readiness"):
             assert document["components"]["schemas"][name]["examples"]
 
@@ -264,6 +287,18 @@ class TestFeedback:
         assert first.event_id != second.event_id
         assert first.timestamp > 1.7e9
         assert second.timestamp == 12.5
+
+    async def test_feedback_on_a_slate_is_on_what_it_held(self, client: httpx.AsyncClient) -> None:
+        slate = (await client.post("/v1/recommendations", json={"user_id": "f9", "k": 3})).json()
+        shown = [entry["item_id"] for entry in slate["recommendations"]]
+        other = next(f"w{n:02}" for n in range(30) if f"w{n:02}" not in shown)
+        event = {"user_id": "f9", "type": "like", "impression_id": slate["impression_id"]}
+        refused = await client.post("/v1/feedback", json={**event, "item_id": other})
+        assert refused.status_code == 400
+        assert "was not in the slate" in refused.json()["error"]["message"]
+        assert (await client.post("/v1/feedback", json={**event, "item_id": shown[0]})).json()["stored"] is True
+        unknown = {**event, "item_id": other, "impression_id": "nowhere"}
+        assert (await client.post("/v1/feedback", json=unknown)).json()["stored"] is True
 
     async def test_another_event_under_the_same_id_is_a_conflict(self, client: httpx.AsyncClient) -> None:
         event = {"event_id": "f-3", "user_id": "f3", "type": "like", "item_id": "w03"}

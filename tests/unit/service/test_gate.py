@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from starlette.routing import Route
 
 from convrec.database import open_database
-from convrec.service.access import SCOPES
+from convrec.service.access import scope_of
 from convrec.service.api import create_app
 from convrec.service.gate import Access
 from convrec.service.keys import EVERYBODY, KeyStore, Scope
@@ -20,6 +21,7 @@ from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
+_LIKE = {"type": "like", "item_id": "w01"}
 SAID = [{"role": "user", "content": "a Syrah"}]
 
 
@@ -113,8 +115,10 @@ async def test_a_revoked_key_is_refused_at_once_and_the_last_one_opens_nothing(
 
 async def test_every_route_opens_to_its_scope_and_to_no_other(client: httpx.AsyncClient, keys: KeyStore) -> None:
     bearers = {scope: _bearer(keys, scopes=scope) for scope in (Scope.CHAT, Scope.FEEDBACK, Scope.ADMIN)}
-    for (method, template), needed in SCOPES.items():
-        path = template.replace("{", "").replace(":path}", "").replace("}", "")
+    routes = [route for route in client._transport.app.routes if isinstance(route, Route)]  # type: ignore[attr-defined]
+    for route in routes:
+        (method,), needed = set(route.methods or ()) - {"HEAD"}, scope_of(route)
+        path = route.path.replace("{", "").replace(":path}", "").replace("}", "")
         for scope, headers in bearers.items():
             response = await client.request(method, path, headers=headers)
             if needed in (scope, Scope.OPEN):
@@ -160,6 +164,11 @@ async def test_a_chat_for_somebody_else(client: httpx.AsyncClient, keys: KeyStor
         ("GET", "/v1/users/ann%2F..%2Fbob", None),
         ("GET", "/v1/users/bob?user_id=ann", None),
         ("GET", "/v1/users/ann?user_id=bob", None),
+        ("POST", "/v1/users/bob/history", {"rows": [{"item_id": "w01", "type": "like"}]}),
+        ("POST", "/v1/feedback/batch", {"events": [_LIKE | {"user_id": "ann"}, _LIKE | {"user_id": "bob"}]}),
+        ("GET", "/v1/sessions?user_id=bob", None),
+        ("GET", "/v1/sessions/ses-b?user_id=bob", None),
+        ("DELETE", "/v1/sessions/ses-b?user_id=ann&user_id=bob", None),
     ],
 )
 async def test_anything_for_somebody_else(
@@ -218,6 +227,15 @@ async def test_a_session_of_somebody_else(client: httpx.AsyncClient, keys: KeySt
     session = {"user_id": "ann", "session_id": "ses-bob"}
     _refused(await _ask(client, _bearer(keys, "ann"), convrec=session), 403, "user_not_allowed")
     _refused(await _ask(client, _bearer(keys), convrec=session), 403, "not_yours")
+    for method, path in (
+        ("GET", "/v1/sessions/ses-bob"),
+        ("PATCH", "/v1/sessions/ses-bob"),
+        ("DELETE", "/v1/sessions/ses-bob"),
+        ("POST", "/v1/sessions/ses-bob/constraints/drop"),
+    ):
+        foreign = await client.request(method, f"{path}?user_id=ann", headers=_bearer(keys, "ann"))
+        _refused(foreign, 403, "user_not_allowed")
+    assert (await client.get("/v1/sessions/ses-bob?user_id=bob", headers=bob)).status_code == 200
     event = {"type": "like", "item_id": "w01", "session_id": "ses-bob"}
     refused = await client.post("/v1/feedback", json={**event, "user_id": "ann"}, headers=_bearer(keys, "ann"))
     _refused(refused, 403, "user_not_allowed")

@@ -4,29 +4,20 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import httpx
 import openai
-import pydantic
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from convrec.engine.base import Sampling
-from convrec.errors import EngineError
-from convrec.ranking.blend import Blend
-from convrec.ranking.ranker import RankingVersion
 from convrec.service.api import create_app
 from convrec.service.recommender import Recommender
 from convrec.service.slot import RecommenderSlot, ServerInfo
-from convrec.service.versions import Versions
-from convrec.testing.adapters import publish_adapter
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
-from convrec.testing.retriever import HashEmbedder
 from convrec.testing.server import serving
-from convrec.training.registry import AdapterVersion, Registry
 
 PROMPTS = Path(__file__).parents[3] / "prompts"
 INFO = ServerInfo(model="fake-lm", version="1.2.3", started=1000.0)
@@ -162,7 +153,7 @@ def test_the_wire_has_data_lines_only_and_ends_with_done(url: str) -> None:
     assert events.pop() == b""
     assert events.pop() == b"data: [DONE]"
     assert all(event.startswith(b"data: {") and b"\n" not in event for event in events)
-    assert not any(json.loads(event[6:])["usage"] for event in events)
+    assert not any("usage" in json.loads(event[6:]) for event in events)
 
 
 def test_a_session_goes_on_without_its_messages(url: str) -> None:
@@ -305,336 +296,13 @@ def _drop_ledger(folder: Path) -> None:
     connection.close()
 
 
-def _message(completion: openai.types.chat.ChatCompletion) -> openai.types.chat.ChatCompletionMessage:
-    (choice,) = completion.choices
-    return choice.message
-
-
-class TestOptions:
-    def test_max_tokens_cut_the_reply(self, client: openai.OpenAI) -> None:
-        completion = client.chat.completions.create(
-            model="convrec", messages=[{"role": "user", "content": "a Syrah"}], max_tokens=4
-        )
-        assert completion.choices[0].finish_reason == "length"
-        assert completion.usage is not None
-        assert completion.usage.completion_tokens == 4
-        longer = client.chat.completions.create(
-            model="convrec",
-            messages=[{"role": "user", "content": "a Syrah"}],
-            max_tokens=4,
-            max_completion_tokens=500,
-        )
-        assert longer.choices[0].finish_reason == "stop"
-        assert str(_message(longer).content).startswith(str(_message(completion).content))
-
-    @pytest.mark.parametrize("stop", [["Syrah"], "Syrah"])
-    def test_a_stop_string_ends_the_reply_before_it(self, client: openai.OpenAI, stop: list[str] | str) -> None:
-        completion = client.chat.completions.create(
-            model="convrec", messages=[{"role": "user", "content": "a Syrah"}], stop=stop
-        )
-        assert completion.choices[0].finish_reason == "stop"
-        assert "Syrah" not in str(_message(completion).content)
-
-    def test_a_stream_is_cut_likewise(self, client: openai.OpenAI) -> None:
-        with client.chat.completions.stream(
-            model="convrec", messages=[{"role": "user", "content": "a Syrah"}], max_completion_tokens=4
-        ) as stream:
-            chunks = [event.chunk for event in stream if event.type == "chunk"]
-        assert chunks[-1].choices[0].finish_reason == "length"
-
-    def test_temperature_and_seed_reach_the_engine(self, tmp_path: Path) -> None:
-        asked: list[Sampling] = []
-
-        def reply(_: str, sampling: Sampling) -> str:
-            asked.append(sampling)
-            return ""
-
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(reply)) as small, _serving(small) as url:
-            _chat(url, messages=_said("a Syrah"), temperature=0, seed=7)
-            _chat(url, messages=_said("a Syrah"))
-        assert [(s.temperature, s.seed) for s in asked[:1]] == [(0, 7)]
-        assert asked[1].temperature == 0.7
-        assert asked[1].seed not in (None, 7)
-
-    def test_what_has_no_effect_is_listed(self, client: openai.OpenAI) -> None:
-        tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-        completion = client.chat.completions.create(
-            model="convrec",
-            messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a Syrah"}],
-            tools=[tool],  # type: ignore[list-item]
-            tool_choice="auto",
-            top_p=0.5,
-            store=True,
-            metadata={"a": "b"},
-            temperature=0.1,
-            extra_body={"wizardry": 1, "nothing": None},
-        )
-        message = _message(completion)
-        assert message.tool_calls is None
-        assert (message.model_extra or {})["convrec"]["ignored"] == [
-            "metadata",
-            "store",
-            "tools",
-            "top_p",
-            "wizardry",
-            "messages.0",
-        ]
-
-    def test_nothing_is_listed_where_all_has_effect(self, url: str) -> None:
-        answer = _chat(url, messages=_said("a Syrah"), store=False, tools=[], n=1, stop=None, tool_choice="none")
-        assert answer.json()["choices"][0]["message"]["convrec"]["ignored"] == []
-
-    def test_shapes_that_clients_send(self, url: str, recommender: Recommender) -> None:
-        messages: list[dict[str, object]] = [
-            {"role": "developer", "content": [{"type": "text", "text": "Be brief."}]},
-            {"role": "user", "name": "ann", "content": "a Malbec"},
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function"}]},
-            {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "12"}]},
-            {"role": "function", "name": "f", "content": "12"},
-            {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "audio": {"id": "x"}},
-            {"role": "user", "content": [{"type": "text", "text": "under 30"}]},
-        ]
-        answer = _chat(url, messages=messages, convrec={"session_id": "s-shapes", "k": 20})
-        assert answer.status_code == 200, answer.text
-        slate = answer.json()["choices"][0]["message"]["convrec"]
-        assert {tuple(r["attributes"]["grape"]) for r in slate["recommendations"]} == {("Malbec",)}
-        assert recommender.ledger.turns("s-shapes")[-1].message == "under 30"
-
-    @pytest.mark.parametrize(
-        ("body", "param"),
-        [
-            ({"tool_choice": "required"}, "tool_choice"),
-            ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
-            ({"temperature": 3}, "temperature"),
-            ({"temperature": "warm"}, "temperature"),
-            ({"max_tokens": 0}, "max_tokens"),
-            ({"max_completion_tokens": -1}, "max_completion_tokens"),
-            ({"seed": 2**63}, "seed"),
-            ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
-            ({"stop": 1}, "stop"),
-            ({"metadata": {"a": 1}}, "metadata.a"),
-            ({"response_format": {"type": "xml"}}, "response_format"),
-            ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.json_schema"),
-            (
-                {
-                    "response_format": {
-                        "type": "json_schema",
-                        "json_schema": {"name": "a", "schema": {"type": "x"}},
-                    }
-                },
-                "response_format",
-            ),
-            (
-                {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}},
-                "response_format",
-            ),
-        ],
-    )
-    def test_what_is_refused(self, url: str, body: dict[str, object], param: str) -> None:
-        answer = _chat(url, messages=_said("a Syrah"), **body)
-        assert answer.status_code == 400
-        assert answer.json()["error"]["param"] == param
-
-
-class _Wine(pydantic.BaseModel):
-    item_id: str
-    title: str
-    price: float
-    why: str
-    occasion: Literal["lunch", "dinner"]
-
-
-class _Wines(pydantic.BaseModel):
-    reply: str
-    wines: list[_Wine]
-
-
-class TestJson:
-    def test_parse_gives_the_slate_in_the_client_s_model(self, client: openai.OpenAI) -> None:
-        completion = client.chat.completions.parse(
-            model="convrec",
-            messages=[{"role": "user", "content": "a Syrah under 20"}],
-            response_format=_Wines,
-            user="j1",
-        )
-        message = completion.choices[0].message
-        assert message.parsed is not None
-        slate = (message.model_extra or {})["convrec"]["recommendations"]
-        assert [(w.item_id, w.title, w.price, w.why) for w in message.parsed.wines] == [
-            (r["item_id"], r["title"], r["attributes"]["price"], r["why"]) for r in slate
-        ]
-        assert message.refusal is None
-
-    def test_the_engine_chooses_what_is_open(self, tmp_path: Path) -> None:
-        asked: list[Sampling] = []
-
-        def reply(_: str, sampling: Sampling) -> str:
-            asked.append(sampling)
-            assert sampling.schema is not None
-            wines = json.loads(sampling.schema)["properties"]["wines"]["prefixItems"]
-            first = [{k: _any(part) for k, part in wine["properties"].items()} for wine in wines]
-            for wine in first:
-                wine["occasion"] = "dinner"
-            said = _any(json.loads(sampling.schema)["properties"]["reply"])
-            return json.dumps({"reply": said, "wines": first})
-
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(reply)) as small, _serving(small) as url:
-            answer = _chat(url, messages=_said("a Syrah"), response_format=_response_format(), temperature=0.2)
-        wines = json.loads(answer.json()["choices"][0]["message"]["content"])["wines"]
-        assert {wine["occasion"] for wine in wines} == {"dinner"}
-        assert (asked[0].grammar, asked[0].temperature) == (None, 0.2)
-
-    @pytest.mark.parametrize("said", ["", "{", '{"reply":"Try w99","wines":[]}', "NaN", "[" * 10_000])
-    def test_an_engine_that_keeps_to_no_schema_changes_nothing(self, tmp_path: Path, said: str) -> None:
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(said)) as small, _serving(small) as url:
-            message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][
-                0
-            ]["message"]
-        wines = _Wines.model_validate_json(message["content"])
-        assert [wine.item_id for wine in wines.wines] == _item_ids(message["convrec"])
-
-    def test_a_dead_engine_answers_in_the_schema_too(self, tmp_path: Path) -> None:
-        with small_recommender(tmp_path, PROMPTS, FakeEngine(fail=True)) as small, _serving(small) as url:
-            message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][
-                0
-            ]["message"]
-        assert message["convrec"]["degraded"]
-        assert len(_Wines.model_validate_json(message["content"]).wines) == 5
-
-    def test_a_slate_that_cannot_fill_the_schema_is_a_refusal(self, client: openai.OpenAI) -> None:
-        class Pick(pydantic.BaseModel):
-            item_id: Literal["no such wine"]
-
-        completion = client.chat.completions.parse(
-            model="convrec", messages=[{"role": "user", "content": "a Syrah"}], response_format=Pick
-        )
-        message = completion.choices[0].message
-        assert message.parsed is None
-        assert message.content is None
-        assert message.refusal
-        with client.chat.completions.stream(
-            model="convrec", messages=[{"role": "user", "content": "a Syrah"}], response_format=Pick
-        ) as stream:
-            final = stream.get_final_completion().choices[0].message
-        assert (final.refusal, final.parsed) == (message.refusal, None)
-
-    def test_a_stream_of_json_parses(self, client: openai.OpenAI) -> None:
-        with client.chat.completions.stream(
-            model="convrec", messages=[{"role": "user", "content": "a Syrah"}], response_format=_Wines
-        ) as stream:
-            parsed = stream.get_final_completion().choices[0].message.parsed
-        assert parsed is not None
-        assert len(parsed.wines) == 5
-
-    def test_json_without_a_schema(self, url: str) -> None:
-        answer = _chat(url, messages=_said("a Syrah"), response_format={"type": "json_object"}).json()
-        message = answer["choices"][0]["message"]
-        said = json.loads(message["content"])
-        assert [entry["item_id"] for entry in said["recommendations"]] == _item_ids(message["convrec"])
-        assert said["reply"]
-
-    def test_json_that_is_cut_says_so(self, client: openai.OpenAI) -> None:
-        with pytest.raises(openai.LengthFinishReasonError):
-            client.chat.completions.parse(
-                model="convrec",
-                messages=[{"role": "user", "content": "a Syrah"}],
-                response_format=_Wines,
-                max_tokens=5,
-            )
-
-
-def _any(schema: dict[str, Any]) -> object:
-    return schema["const"] if "const" in schema else schema["enum"][0]
-
-
-def _response_format() -> dict[str, object]:
-    return {"type": "json_schema", "json_schema": {"name": "wines", "schema": _Wines.model_json_schema()}}
-
-
-class TestModels:
-    """Adapter versions and the embedder beside the base model."""
-
-    @pytest.fixture
-    def engine(self) -> FakeEngine:
-        return FakeEngine()
-
-    @pytest.fixture
-    def registry(self, tmp_path: Path) -> Registry:
-        registry = Registry(tmp_path / "adapters")
-        publish_adapter(registry, blend=Blend(w_interest=0.9), created="2026-01-01T00:00:00+00:00")
-        publish_adapter(registry, accepted=False, reasons=("it is worse",))
-        publish_adapter(registry)
-        return registry
-
-    @pytest.fixture
-    def sdk(self, tmp_path: Path, engine: FakeEngine, registry: Registry) -> Iterator[openai.OpenAI]:
-        async def load(version: AdapterVersion | None) -> RankingVersion:
-            assert version is not None
-            if version.label == "wines/3":
-                raise EngineError("its files are damaged")
-            await engine.load_adapter(version.ref)
-            return RankingVersion(version.manifest.blend, version.ref.name)
-
-        versions = Versions(registry, lambda _: None, load, engine.unload_adapter)
-        with small_recommender(tmp_path, PROMPTS, engine) as small:
-            slot = RecommenderSlot(small, versions=versions, embedder=HashEmbedder(8))
-            app = create_app(slot, info=replace(INFO, embedder="hash"))
-            with serving(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client:
-                yield client
-
-    def test_they_are_listed(self, sdk: openai.OpenAI) -> None:
-        cards = {card.id: card for card in sdk.models.list().data}
-        assert list(cards) == ["convrec", "wines@1", "wines@3", "convrec-embedding"]
-        assert cards["wines@1"].created == 1767225600
-        assert cards["wines@1"].model_extra == {"root": "fake", "parent": "convrec"}
-        assert cards["convrec-embedding"].model_extra == {"root": "hash", "parent": None}
-        assert sdk.models.retrieve("wines@1") == cards["wines@1"]
-
-    def test_a_turn_is_ranked_by_the_version_that_it_names(self, sdk: openai.OpenAI, engine: FakeEngine) -> None:
-        completion = sdk.chat.completions.create(
-            model="wines@1", messages=[{"role": "user", "content": "a Syrah"}]
-        )
-        assert completion.model == "wines@1"
-        assert (_message(completion).model_extra or {})["convrec"]["adapter"] == "wines@1"
-        with sdk.chat.completions.create(
-            model="wines@1", messages=[{"role": "user", "content": "a Syrah"}], stream=True
-        ) as stream:
-            assert {chunk.model for chunk in stream} == {"wines@1"}
-        base = sdk.chat.completions.create(model="convrec", messages=[{"role": "user", "content": "a Syrah"}])
-        assert (_message(base).model_extra or {})["convrec"]["adapter"] is None
-
-    @pytest.mark.parametrize(
-        ("model", "why"),
-        [
-            ("wines@2", "it is worse"),
-            ("wines@3", "its files are damaged"),
-            ("wines@4", "GET /v1/models"),
-            ("convrec-embedding", "GET /v1/models"),
-        ],
-    )
-    def test_others_do_not_exist(self, sdk: openai.OpenAI, model: str, why: str) -> None:
-        for stream in (False, True):
-            with pytest.raises(openai.NotFoundError, match=why) as caught:
-                sdk.chat.completions.create(
-                    model=model, messages=[{"role": "user", "content": "a Syrah"}], stream=stream
-                )
-            assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
-
-    def test_an_engine_that_is_down_is_no_missing_model(self, sdk: openai.OpenAI, engine: FakeEngine) -> None:
-        engine.fail = True
-        with pytest.raises(openai.InternalServerError) as caught:
-            sdk.chat.completions.create(model="wines@1", messages=[{"role": "user", "content": "a Syrah"}])
-        assert caught.value.status_code == 503
-
-
 def test_items_with_an_address_are_cited(tmp_path: Path) -> None:
     with small_recommender(tmp_path, PROMPTS, FakeEngine()) as small:
         for item in small.catalogue.values():
             object.__setattr__(item, "attributes", {**item.attributes, "url": f"https://w.example/{item.item_id}"})
         with _serving(small) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as sdk:
-            message = _message(
-                sdk.chat.completions.create(model="convrec", messages=[{"role": "user", "content": "a Syrah"}])
-            )
+            asked: list[ChatCompletionMessageParam] = [{"role": "user", "content": "a Syrah"}]
+            message = sdk.chat.completions.create(model="convrec", messages=asked).choices[0].message
             with sdk.chat.completions.stream(
                 model="convrec", messages=[{"role": "user", "content": "a Syrah"}], user="other"
             ) as stream:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import openai
@@ -222,6 +222,45 @@ def test_a_stream_that_breaks_ends_with_a_failure(tmp_path: Path) -> None:
     assert last.type == "response.failed"
     assert last.response.error is not None
     assert "ledger" in last.response.error.message
+
+
+_TOOL = {"type": "function", "name": "show", "strict": True, "parameters": Wines.model_json_schema()}
+
+
+def test_a_function_is_called_where_the_client_insists(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "convrec", "input": "a Syrah", "tools": [_TOOL]}
+    assert client.responses.create(**asked).output_text
+    response = client.responses.create(**asked, tool_choice={"type": "function", "name": "show"})
+    Response.model_validate(response.to_dict(), strict=False)
+    (call,) = response.output
+    assert call.type == "function_call"
+    assert (call.name, call.status) == ("show", "completed")
+    slate = (call.model_extra or {})["convrec"]["recommendations"]
+    assert [w.item_id for w in Wines.model_validate_json(call.arguments).wines] == [r["item_id"] for r in slate]
+    with client.responses.stream(**asked, tool_choice="required") as stream:
+        kinds = [event.type for event in stream]
+        (streamed,) = stream.get_final_response().output
+    assert kinds[2:] == [
+        "response.output_item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert streamed.type == "function_call"
+    assert len(Wines.model_validate_json(streamed.arguments).wines) == 5
+
+
+def test_a_function_that_cannot_be_filled_is_a_refusal(client: openai.OpenAI) -> None:
+    tool = {"type": "function", "name": "pick", "parameters": Pick.model_json_schema()}
+    asked: dict[str, Any] = {"model": "convrec", "input": "a Syrah", "tools": [tool], "tool_choice": "required"}
+    (message,) = client.responses.create(**asked).output
+    assert message.type == "message"
+    assert message.content[0].type == "refusal"
+    with client.responses.stream(**asked) as stream:
+        kinds = [event.type for event in stream]
+    assert "response.refusal.done" in kinds
+    assert "response.function_call_arguments.done" not in kinds
 
 
 @pytest.mark.parametrize(

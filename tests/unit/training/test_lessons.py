@@ -98,13 +98,25 @@ def test_the_lineage_names_what_was_read() -> None:
     events = drinkers()
     found = make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent)
     assert found.lineage["events"] == len(events)
-    assert found.lineage["first_event"] == events[0].event_id
-    assert found.lineage["last_event"] == events[-1].event_id
+    assert (found.lineage["from"], found.lineage["until"]) == (events[0].timestamp, events[-1].timestamp)
     without = [event for event in events if event.user_id != "u3"]
     erased = make_lessons(without, (), lambda _: (), CATALOGUE, CONFIG, silent)
     assert erased.lineage["hash"] != found.lineage["hash"]
     assert all(example.user_id != "u3" for part in (erased.learn, erased.choose, erased.judge) for example in part)
     assert make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent) == found
+
+
+def test_what_is_screened_out_neither_teaches_nor_judges_and_is_counted() -> None:
+    events = drinkers()
+    last = max(event.timestamp for event in events)
+    item = CATALOGUE.ids[0]
+    crowd = [FeedbackEvent(f"f{n}", f"fake{n}", FeedbackType.LIKE, last + 1e6 + n, item) for n in range(25)]
+    plain = make_lessons(events, (), lambda _: (), CATALOGUE, CONFIG, silent)
+    assert plain.lineage["left_out"] == {}
+    pushed = make_lessons([*events, *crowd], (), lambda _: (), CATALOGUE, CONFIG, silent)
+    assert pushed.lineage["left_out"] == {"item burst": 25}
+    assert (pushed.learn, pushed.choose, pushed.judge) == (plain.learn, plain.choose, plain.judge)
+    assert pushed.lineage["users"] == plain.lineage["users"]
 
 
 def test_a_ledger_without_choices_is_too_young() -> None:
