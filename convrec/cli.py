@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from convrec import cli_adapters, cli_keys, cli_learning, cli_ledger, cli_prompts
+from convrec import cli_adapters, cli_keys, cli_learning, cli_ledger, cli_prompts, cli_understand
 from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, UiPort, print_json
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
@@ -278,6 +278,7 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
         raise typer.Exit(ATTENTION)
 
 
+app.command("understand")(cli_understand.understand_messages)
 app.command("evaluate")(cli_learning.evaluate_systems)
 app.command("retrain")(cli_learning.retrain_adapter)
 app.command("backup")(cli_ledger.backup_ledger)

@@ -341,12 +341,41 @@ Strength = Literal["must", "prefer", "avoid"]
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A wish on a facet: include/exclude a value of a set, or bound a range."""
+    """A wish on a facet: include/exclude a value of a set, or bound a range.
+
+    Args:
+        strength: `must` holds for every item shown; `prefer` and `avoid` (with exclude) only move the order.
+        either: One of the included values of the facet that are marked so is enough ("a comedy or a western").
+    """
 
     facet: str
     op: Op
     value: str | float
     strength: Strength
+    either: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """An earlier wish that no longer holds: on one value of a facet, on all of it, or, without a facet, on all."""
+
+    facet: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clarification:
+    """What is said where the constraints leave no item of the catalogue.
+
+    Args:
+        text: One sentence: what cannot be had, and what could be instead.
+        constraints: All that would hold instead; a "yes" takes them.
+        asks: Whether it is a question, so that nothing is relaxed before it is answered.
+    """
+
+    text: str
+    constraints: tuple[Constraint, ...]
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +384,16 @@ class Intent:
 
     Args:
         query: What is left for text retrieval.
-        k: The number asked for, if any.
-        dropped: Wishes of earlier turns that no longer count; a person takes them back without words.
+        k: The number of items asked for, if any.
+        mentions: Items that it names, those of the last slate that it refers to included.
+        references: Ranks of the last slate that it refers to, from 1.
+        critiques: Where to move from what was shown ("newer"): like `prefer` constraints, without a bound named.
+        toward, away: Words to move along in text ("darker", "less violent").
+        drops: Earlier wishes that it takes back; `undo` takes back those of the turn before.
+        lists: It asks what has been wished so far.
+        others: It asks for other items than those shown.
+        dropped: The same, taken back without words.
+        reset: It starts the conversation anew.
     """
 
     kind: IntentKind
@@ -366,17 +403,40 @@ class Intent:
     constraints: tuple[Constraint, ...] = ()
     reset: bool = False
     dropped: tuple[Constraint, ...] = ()
+    references: tuple[int, ...] = ()
+    critiques: tuple[Constraint, ...] = ()
+    toward: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+    drops: tuple[Drop, ...] = ()
+    undo: bool = False
+    lists: bool = False
+    others: bool = False
+    clarification: Clarification | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What a conversation has established so far; a pure fold over its intents (dialogue.state)."""
+    """What a conversation has established so far; a pure fold over its intents and slates (dialogue.state).
+
+    Args:
+        toward, away: Words that text retrieval moves to, beside the query, and away from.
+        undone: The constraints as they were before the latest change, which "undo" goes back to.
+        asked: The question that the latest turn ended in.
+        slate: item_ids of the latest slate, best first.
+        passed: item_ids that were shown when others were asked for.
+    """
 
     query: str = ""
     k: int | None = None
     mentions: tuple[Mention, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     turns: int = 0
+    toward: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+    undone: tuple[Constraint, ...] = ()
+    asked: Clarification | None = None
+    slate: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
 
 
 # --- retrieval and ranking ---------------------------------------------------------------------------------
@@ -392,6 +452,7 @@ class RetrievalQuery:
         seeds: item_id -> weight for items that this conversation named ("like Alien": +1, "not Alien": -1).
         constraints: `must` filters; `prefer` and `avoid` move scores.
         exclude: item_ids that must not be returned.
+        away: Words that items should not be like.
         now: Seconds since the epoch; the moment of the history's latest entry where None.
     """
 
@@ -400,6 +461,7 @@ class RetrievalQuery:
     seeds: Mapping[str, float] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
     exclude: frozenset[str] = frozenset()
+    away: str = ""
     now: float | None = None
 
 

@@ -89,7 +89,12 @@ class Catalogue(Mapping[str, Item]):
         self.ids: tuple[str, ...] = tuple(self._items)
         self.domain = domain
         attributes = {name for item in ordered for name in item.attributes}
-        own = tuple(facet for facet in domain.facets if facet.name in attributes)
+        own = tuple(
+            facet
+            for facet in domain.facets
+            # Where facets are inferred, a range of no numbers is left to inference.
+            if facet.name in attributes and (not domain.infer_facets or self._holds(facet))
+        )
         others = sorted(attributes - {facet.name for facet in own}) if domain.infer_facets else []
         self.facets: tuple[Facet, ...] = own + tuple(facet for name in others if (facet := self._infer(name)))
         self._values = {facet.name: tuple(_by_count(self._words(facet.name))) for facet in self.facets}
@@ -140,6 +145,21 @@ class Catalogue(Mapping[str, Item]):
         bound, compare = as_number(constraint.value), _COMPARE[constraint.op]
         return bound is not None and any(compare(number, bound) for number in item.numbers(constraint.facet))
 
+    def meets(self, item_id: str, constraints: Iterable[Constraint]) -> bool:
+        """Whether an item meets all constraints, of those on a facet that are marked `either` at least one.
+
+        Raises:
+            KeyError: The item is not in the catalogue.
+        """
+        open_facets: dict[str, bool] = {}
+        for constraint in constraints:
+            met = self.satisfies(item_id, constraint)
+            if constraint.either:
+                open_facets[constraint.facet] = met or open_facets.get(constraint.facet, False)
+            elif not met:
+                return False
+        return all(open_facets.values())
+
     def describe(self, item: Item) -> str:
         """An item in one line for prompts and embeddings: "Title (first; second, of, many)".
 
@@ -171,6 +191,10 @@ class Catalogue(Mapping[str, Item]):
         """A 64-bit number per item in order: two items of the same title and attributes share it."""
         told = (json.dumps([item.title, sorted(_plain(item).items())]) for item in self._items.values())
         return tuple(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in told)
+
+    def _holds(self, facet: Facet) -> bool:
+        """Whether a facet has values of its type."""
+        return facet.type is FacetType.SET or any(item.numbers(facet.name) for item in self._items.values())
 
     def _words(self, attribute: str) -> Iterator[str]:
         return (written(value) for item in self._items.values() for value in item.values(attribute))

@@ -170,7 +170,7 @@ class Checker:
     def _values(self, rest: str, subject: Sequence[Recommendation], slate: Slate) -> str:
         """Facet values must be those of every item that is spoken of; of all where none is."""
         tokens = tokenise(rest)
-        readings = self._facets.read(tokens, ())
+        readings = [reading for found in self._facets.read(tokens, ()) for reading in found]
         if not readings:
             return ""
         if any(token.word in NEGATIONS for token in tokens):

@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from itertools import islice
 
 MESSAGE_LIMIT = 2000
 """Characters of a message that are read; what follows is ignored, so that any input costs bounded work."""
 
+_TOKEN_LIMIT = 300
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]|&|\d+\.\d+|[^\W_{_CJK}]+(?:['’][^\W\d_{_CJK}]+)*")
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8"}
@@ -61,6 +65,16 @@ _IDLE_ELSEWHERE = vocabulary(
 STOP_WORDS = FUNCTION_WORDS | _WISH_WORDS | _IDLE_ELSEWHERE
 """Words that are cut from the edges of what is searched for."""
 
+
+@cache
+def common_words() -> frozenset[str]:
+    """The 10,000 most frequent English words of three letters or more, in the order of BERT's vocabulary.
+
+    Source: vocab.txt of bert-base-uncased (Apache-2.0).
+    """
+    return frozenset(files("convrec.dialogue").joinpath("common_words.txt").read_text(encoding="ascii").split())
+
+
 _REACH = 5
 
 NEGATIONS = vocabulary(
@@ -82,6 +96,7 @@ class Token:
         opens: It is the first of a sentence.
         clause: Number of its clause; a token of another clause is out of a cue's reach.
         gap: The characters between the token before it and itself.
+        asked: Its clause ends in a question mark.
     """
 
     word: str
@@ -91,6 +106,7 @@ class Token:
     opens: bool
     clause: int
     gap: str
+    asked: bool = False
 
 
 def fold(text: str) -> str:
@@ -100,12 +116,15 @@ def fold(text: str) -> str:
 
 
 def tokenise(text: str) -> tuple[Token, ...]:
-    """The tokens of a text, in order."""
+    """The tokens of a text, in order; the first 300."""
     tokens: list[Token] = []
     clause, end = 0, 0
-    for match in _TOKEN.finditer(text):
+    asked: set[int] = set()
+    for match in islice(_TOKEN.finditer(text), _TOKEN_LIMIT):
         gap = text[end : match.start()]
         word = _normal(match.group())
+        if "?" in gap:
+            asked.add(clause)
         if tokens and (_SENTENCE_END.search(gap) or (word in _TURNS and tokens[-1].word not in _BUT_FOR)):
             clause += 1
         tokens.append(
@@ -120,7 +139,9 @@ def tokenise(text: str) -> tuple[Token, ...]:
             )
         )
         end = match.end()
-    return tuple(tokens)
+    if "?" in text[end:] or "？" in text[end:]:
+        asked.add(clause)
+    return tuple(replace(token, asked=True) if token.clause in asked else token for token in tokens)
 
 
 def words(text: str) -> tuple[str, ...]:

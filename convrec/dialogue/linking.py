@@ -8,33 +8,68 @@ words of titles, then whole titles are matched, so a typo costs one look-up per 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.language import FUNCTION_WORDS, STOP_WORDS, Token, stem, stems, vocabulary
-from convrec.dialogue.spelling import ARTICLES, spellings
+from convrec.dialogue.language import FUNCTION_WORDS, STOP_WORDS, Token, common_words, stem, stems, vocabulary
+from convrec.dialogue.spelling import ARTICLES, shortened, spellings
+from convrec.dialogue.wording import is_calendar
 from convrec.types import Item
 
 _QUOTED = re.compile(r"\"[^\"]{1,120}\"|“[^”]{1,120}”|«[^»]{1,120}»|(?<!\w)['‘][^'’\n]{2,120}['’](?!\w)")
 _CUES = vocabulary(
-    """like liked love loved loving enjoy enjoyed adore adored hate hated dislike disliked unlike seen saw watched
-    than favorite favourite stand"""
+    """like liked likes love loved loves loving enjoy enjoyed enjoys adore adored adores hate hated hates dislike
+    disliked unlike seen saw watched watching watch rewatch finished rewatching rewatched recommend recommended
+    recommending suggest suggested remove skip own owned except finish than favorite favourite stand between is
+    into"""
 )
 _CUE_PAIRS = frozenset(
     (first, second)
     for second, firsts in {
-        "to": "similar close comparable akin",
-        "of": "style vein spirit mood fan sort reminiscent reminds kind tone",
-        "as": "such same good",
+        "to": "sequel similar close closer comparable akin",
+        "of": "instead line lines style vein spirit mood fan fans sort reminiscent reminds kind tone more enough "
+        "out think mix heard",
+        "as": "such same good mood vibe feel funny dark style",
         "me": "reminds",
+        "for": "care up down",
+        "during": "asleep",
+        "than": "rather",
+        "by": "impressed bored disappointed moved touched",
+        "with": "up impressed compared disappointed",
+        "about": "everything me know what how more",
     }.items()
     for first in firsts.split()
 )
-_LINK_ENDS = vocabulary("and or but because as too was is also though instead only")
+_LINK_ENDS = vocabulary(
+    """and or but because as too was is were also though instead only imo tbh please pls plz so really already yet
+    again at last yesterday tonight when btw lol twice did made had to vs versus than then if bored put just
+    with except which who what how compare compared on for in by would could should might will can"""
+)
+PREDICATES = vocabulary(
+    """cracked moved blew put left gave bores was is has had sucked sucks rocks rocked made bored scared did felt
+    seemed looks isnt wasnt"""
+)
+"""What follows the subject of a sentence about an item."""
+
+_LIKENED = frozenset(("something", "anything", "more", "stuff", "ones", "another", "one"))
+_ASKED_OF = frozenset(("is", "was", "does", "did", "has", "whats"))
+_ORDINARY = vocabulary("a an about some any with im am are were be being been my your his her our their")
+_FOLLOWERS = vocabulary("but please again meets vs versus or")
+_SUFFIXES = vocabulary("type style like esque vibe vibes ish kind")
+_VAGUE = vocabulary("something anything someone nothing very so really too more most")
+_CASTING = vocabulary(
+    """star stars acting plays actor actress actors lead villain happens music cast who score ending plot scene"""
+)
+_LISTED = frozenset(("and", "or", "to", "vs", "versus", "over", "nor", "than", "with", "meets"))
+_PLACES = frozenset(("in", "at", "near", "to", "on", "from", "by", "this", "last", "every"))
+_PART = 3
+_MOST_SHORTENED = 50_000
+_LEAST_CORRECTED = 4
 _MISSPELT_WORDS = 16
 _FUZZY_QUOTES = 4
 _QUOTE_SCORE = 88
@@ -76,6 +111,7 @@ class TitleLinker:
     def __init__(self, catalogue: Catalogue, plain_words: frozenset[str]) -> None:
         self._catalogue = catalogue
         self._plain_words = plain_words
+        self._calendars = [facet.name for facet in catalogue.facets if is_calendar(catalogue, facet)]
         self._root = _Node()
         self._spellings: dict[str, str] = {}
         vocabulary: set[str] = set()
@@ -84,8 +120,10 @@ class TitleLinker:
                 self._insert(title, rank, item.item_id)
                 self._spellings.setdefault(" ".join(title), item.item_id)
                 vocabulary.update(title)
+        if len(catalogue) <= _MOST_SHORTENED:
+            self._shorten(catalogue)
         self._vocabulary = vocabulary
-        self._correctable = sorted(word for word in vocabulary if len(word) >= 5)
+        self._correctable = sorted(word for word in vocabulary if len(word) >= _LEAST_CORRECTED)
 
     def link(self, message: str, tokens: Sequence[Token]) -> tuple[Link, ...]:
         """The titles in a message, in order, never overlapping; the longest one wins."""
@@ -100,11 +138,21 @@ class TitleLinker:
         for _ in range(2):
             for match in matches:
                 if taken.isdisjoint(range(match.first, match.last)):
-                    link = self._accept(match, tokens, cased, {link.last for link in links.values()})
+                    link = self._accept(match, tokens, cased, links.values())
                     if link is not None:
                         links[link.first] = link
                         taken.update(range(link.first, link.last))
         return tuple(links[first] for first in sorted(links))
+
+    def _shorten(self, catalogue: Catalogue) -> None:
+        """Let parts that only one title has stand for it."""
+        owners: dict[tuple[str, ...], set[str]] = {}
+        for item in catalogue.values():
+            for part in shortened(item.title):
+                owners.setdefault(part, set()).add(item.item_id)
+        for part, item_ids in owners.items():
+            if len(item_ids) == 1 and not all(stem(word) in self._plain_words for word in part):
+                self._insert(part, _PART, *item_ids)
 
     def _insert(self, title: Sequence[str], rank: int, item_id: str) -> None:
         node = self._root
@@ -113,24 +161,29 @@ class TitleLinker:
         node.entries.append((rank, item_id))
 
     def _alternatives(self, tokens: Sequence[Token]) -> list[tuple[str, ...]]:
-        """For every token its word and, where no title has that word, the closest words of titles."""
-        unknown = {
+        """For every token its word and the closest words of titles; a title's own word is rarely misspelt."""
+        candidates = {
             token.word
             for token in tokens
-            if len(token.word) >= 5
-            and token.word not in self._vocabulary
+            if len(token.word) >= _LEAST_CORRECTED
             and token.word not in STOP_WORDS
             and stem(token.word) not in self._plain_words
         }
         corrections: dict[str, tuple[str, ...]] = {}
-        for word in sorted(unknown, key=len, reverse=True)[:_MISSPELT_WORDS]:
+        for word in sorted(candidates, key=lambda w: (w in self._vocabulary, -len(w)))[:_MISSPELT_WORDS]:
             near = process.extract(
-                word, self._correctable, scorer=OSA.distance, score_cutoff=1 if len(word) < 8 else 2, limit=3
+                word, self._correctable, scorer=OSA.distance, score_cutoff=1 if len(word) < 8 else 2, limit=12
             )
-            corrections[word] = tuple(found for found, _, _ in near)
+            corrections[word] = tuple(found for found, _, _ in near if found != word)
         return [(token.word, *corrections.get(token.word, ())) for token in tokens]
 
     def _matches(self, alternatives: Sequence[tuple[str, ...]], first: int) -> Iterator[_Match]:
+        # "good fellas" for "GoodFellas".
+        for length in (2, 3):
+            run = alternatives[first : first + length]
+            node = self._root.children.get("".join(words[0] for words in run))
+            if node is not None and node.entries and len(run) == length and len("".join(w[0] for w in run)) >= 8:
+                yield _Match(first, first + length, 0, node.entries)
         reached = [(self._root, 0)]
         for i in range(first, len(alternatives)):
             reached = [
@@ -142,7 +195,7 @@ class TitleLinker:
             if not reached:
                 return
             for node, corrected in reached:
-                if node.entries and corrected <= 2:
+                if node.entries and corrected <= 2 and corrected < max(i + 1 - first, 2):
                     yield _Match(first, i + 1, corrected, node.entries)
 
     def _quotes(self, message: str, tokens: Sequence[Token]) -> list[Link]:
@@ -171,33 +224,83 @@ class TitleLinker:
             if dated:
                 return min(dated)[1], last + 1
         best = min(rank for rank, _ in entries)
-        return next(item_id for rank, item_id in entries if rank == best), last
+        named = [item_id for rank, item_id in entries if rank == best]
+        # What only begins like several titles means the first of the series.
+        return (min(named, key=self._age) if best > 1 else named[0]), last
 
-    def _accept(self, match: _Match, tokens: Sequence[Token], cased: bool, link_ends: set[int]) -> Link | None:
+    def _age(self, item_id: str) -> float:
+        item = self._catalogue[item_id]
+        return min((min(item.numbers(name), default=inf) for name in self._calendars), default=inf)
+
+    def _accept(self, match: _Match, tokens: Sequence[Token], cased: bool, links: Collection[Link]) -> Link | None:
         item_id, last = self._choose(match.entries, tokens, match.last)
         span = tokens[match.first : match.last]
-        if last > match.last and any(token.word not in FUNCTION_WORDS for token in span):
+        dated = last > match.last and any(token.word not in FUNCTION_WORDS for token in span)
+        whole = min(rank for rank, _ in match.entries)
+        if dated and whole < _PART and not match.corrected:
             return Link(item_id, match.first, last)
         if all(stem(token.word) in self._plain_words or token.word in ARTICLES for token in span):
             return None
         before = tokens[match.first - 1] if match.first else None
         after = tokens[match.last] if match.last < len(tokens) else None
-        listed = match.first in link_ends or (
-            before is not None and before.word in ("and", "or") and match.first - 1 in link_ends
-        )
+        listed = _is_listed(match, tokens, links)
         cued = listed or self._is_cued(tokens, match.first)
-        whole = min(rank for rank, _ in match.entries) < 2
-        supported = (
-            (cased and _stands_out(span, before, after))
-            or _is_alone(span, before, after)
-            or (
-                cued
-                and _ends_here(span, after)
-                and (not match.corrected or len(span[0].word) >= 7 or len(span) > 1)
+        own = sum(token.word not in STOP_WORDS for token in span)
+        cued = cued or (after is not None and after.word in _SUFFIXES and not _breaks(after))
+        if match.corrected and own == 1 and (len(span[0].word) < 5 or span[-1].word in self._vocabulary):
+            return None
+        rare = self._is_rare(match, span, cued, before, after)
+        if whole == _PART:
+            likened = own > 1 or rare or self._is_likened(span, tokens, match.first)
+            named = rare and _is_named(span, before, after)
+            supported = (cued and _ends_here(span, after) and likened) or named
+        else:
+            supported = (
+                (rare and (whole < 2 or cued or _is_named(span, before, after)))
+                or (cased and _stands_out(span, before, after) and not (match.corrected and own == 1))
+                or (_is_alone(span, before, after) and not (match.corrected and own == 1))
+                or (
+                    cued
+                    and _ends_here(span, after)
+                    and (not match.corrected or len(span[0].word) >= 6 or len(span) > 1)
+                )
+                or (whole < 2 and self._speaks_for_itself(span, before, after))
+                or (whole < 2 and not match.corrected and self._is_subject(span, before, after))
             )
-            or (whole and self._speaks_for_itself(span, before, after))
-        )
         return Link(item_id, match.first, last) if supported else None
+
+    def _is_rare(
+        self, match: _Match, span: Sequence[Token], cued: bool, before: Token | None, after: Token | None
+    ) -> bool:
+        """A single word that hardly means anything but the title, where no phrase around it says otherwise."""
+        own = [token for token in span if token.word not in ARTICLES]
+        if len(own) != 1 or len(own[0].word) < (4 if not match.corrected else 7):
+            return False
+        word = own[0].word
+        if (
+            not word.isalpha()
+            or word in common_words()
+            or stem(word) in self._plain_words
+            or stem(word) in common_words()
+        ):
+            return False
+        if cued:
+            return True
+        joined = before is not None and not _breaks(span[0])
+        if joined and before is not None and (before.word in _ORDINARY | _PLACES | _VAGUE):
+            return False
+        name = own[0].capital and joined and before is not None and before.capital and not before.opens
+        longer = own[0].capital and after is not None and after.capital and not _breaks(after)
+        return not name and not longer and not (after is not None and stem(after.word) in self._plain_words)
+
+    def _is_likened(self, span: Sequence[Token], tokens: Sequence[Token], first: int) -> bool:
+        """A single word of a title stands for it in "something like shawshank" and "I loved Shawshank"."""
+        i = first - 1
+        while i > 0 and tokens[i].word in ARTICLES:
+            i -= 1
+        said = (tokens[i - 1].word if i > 0 else "", tokens[i].word)
+        likened = said[1] == "like" and (stem(said[0]) in self._plain_words or said[0] in _LIKENED)
+        return (likened and span[0].word not in STOP_WORDS) or (span[0].capital and not span[0].opens)
 
     def _is_cued(self, tokens: Sequence[Token], first: int) -> bool:
         i = first - 1
@@ -205,15 +308,43 @@ class TitleLinker:
             i -= 1
         if i < 0 or tokens[i].clause != tokens[first - 1].clause:
             return False
+        if tokens[i].word in ("in", "of") and any(t.word in _CASTING for t in tokens[max(0, i - 4) : i]):
+            return True
         return tokens[i].word in _CUES or (i > 0 and (tokens[i - 1].word, tokens[i].word) in _CUE_PAIRS)
+
+    def _is_subject(self, span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
+        """ "fargo was great", "the graduate bored me", "is jaws scary?": what a sentence is about, in lower
+        case."""
+        own = [
+            token for token in span if token.word not in STOP_WORDS and stem(token.word) not in self._plain_words
+        ]
+        if not own or after is None or _breaks(after) or len(own[0].word) < 4:
+            return False
+        if span[0].opens or _breaks(span[0]):
+            return after.word in PREDICATES
+        asked = before is not None and before.word in _ASKED_OF and not _breaks(span[0])
+        return asked and (span[0].asked or (before is not None and before.word == "whats"))
 
     def _speaks_for_itself(self, span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
         """Lower case without a cue: two words of its own, not the topic of "about a ...", not part of a phrase."""
-        if before is not None and before.word in ("a", "an", "about", "some", "any", "with"):
+        if before is not None and before.word in _ORDINARY:
             return False
         if after is not None and stem(after.word) in self._plain_words and not _breaks(after):
             return False
         return sum(token.word not in STOP_WORDS for token in span) >= 2
+
+
+def _is_listed(match: _Match, tokens: Sequence[Token], links: Collection[Link]) -> bool:
+    """Whether another title stands right before or after, joined by nothing or by "and", "or", "to" ..."""
+    first, last = match.first, match.last
+    ends = {link.last for link in links}
+    starts = {link.first for link in links}
+    return (
+        first in ends
+        or (first > 0 and tokens[first - 1].word in _LISTED and first - 1 in ends)
+        or (last < len(tokens) and tokens[last].word in ("and", "or", "vs", "versus") and last + 1 in starts)
+        or (last in starts and "," in tokens[last].gap)
+    )
 
 
 def _has_number(item: Item, number: float) -> bool:
@@ -249,12 +380,19 @@ def _stands_out(span: Sequence[Token], before: Token | None, after: Token | None
     if len(own) >= 2:
         return True
     if span[0].opens:
-        return len(own) == 1 and after is not None and after.word in ("was", "sucked") and not _breaks(after)
-    if before is not None and before.word in ("in", "at", "near", "to") and not _breaks(span[0]):
+        return len(own) == 1 and after is not None and after.word in PREDICATES | _FOLLOWERS and not _breaks(after)
+    if len(span) == 1 and before is not None and before.word in _PLACES and not _breaks(span[0]):
         return False
     longer = after is not None and after.capital and not _breaks(after) and after.word not in FUNCTION_WORDS
     named = before is not None and before.capital and not before.opens and not _breaks(span[0])
     return not longer and not (named and before is not None and before.word not in FUNCTION_WORDS)
+
+
+def _is_named(span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
+    """Whether a part of a title stands as a name: with a capital inside a sentence, as a subject, or first."""
+    if after is not None and after.word in PREDICATES | _FOLLOWERS and not _breaks(after):
+        return True
+    return before is None or (span[0].capital and not span[0].opens)
 
 
 def _is_alone(span: Sequence[Token], before: Token | None, after: Token | None) -> bool:
@@ -282,4 +420,4 @@ def plain_words(catalogue: Catalogue) -> frozenset[str]:
     for facet in catalogue.facets:
         spoken += [facet.name, *facet.words, *(word for said in facet.words.values() for word in said)]
         spoken += [*facet.more, *facet.less, *catalogue.facet_values(facet.name)]
-    return frozenset(part for phrase in spoken for part in stems(phrase))
+    return frozenset(part for phrase in spoken for part in stems(phrase) if part not in FUNCTION_WORDS)

@@ -145,3 +145,11 @@ EXHAUSTED = (
     "Nothing is left to recommend.",
     "No match.",
 )
+ASKED_BACK = (
+    "Nothing here fits all of that. Which of your wishes may I drop?",
+    "No {noun} has all of that. What may I drop?",
+    "Nothing fits. What may I drop?",
+)
+GIVEN_UP = ("Not all of your wishes can be met here, so I left some out.", "I left out some of your wishes.")
+LISTED = "You asked for: {wishes}."
+UNLISTED = ("So far you have set no limits.", "There are no limits so far.")

@@ -39,7 +39,17 @@ _AFTER: Mapping[str, Op] = {
 }  # fmt: skip
 _OPPOSITE: Mapping[Op, Op] = {">=": "<", "<=": ">", ">": "<=", "<": ">="}
 _FILLERS = vocabulary("the a an early mid late year years of about around only")
-_SOFT = vocabulary("maybe perhaps preferably ideally around about roughly possibly")
+_SOFT = vocabulary("maybe perhaps preferably ideally around about roughly possibly prefer hopefully")
+_AFTERTHOUGHTS = (
+    "if possible",
+    "maybe",
+    "perhaps",
+    "preferably",
+    "ideally",
+    "if you can",
+    "or so",
+    "would be nice",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +102,30 @@ class RangeReader:
                     self._directions[words(phrase)] = (scale, upward)
         self._longest = max((len(phrase) for phrase in self._directions), default=0)
 
-    def read(self, tokens: Sequence[Token], taken: Collection[int], links: Sequence[Link]) -> tuple[Reading, ...]:
-        """The wishes in a message, in order.
+    def read(
+        self, tokens: Sequence[Token], taken: Collection[int], links: Sequence[Link]
+    ) -> tuple[tuple[Reading, ...], tuple[str, ...]]:
+        """The wishes in a message, in order, and the facets of intervals that it refuses or calls no matter.
 
         Args:
             taken: Tokens that already mean something else (titles, the length asked for).
             links: Titles found; "older than Alien" compares with the item's own value.
         """
         if not self._scales:
-            return ()
+            return (), ()
         readings: list[Reading] = []
+        dropped: list[str] = []
         spans = self._spans(tokens, taken)
         while spans:
             pair = len(spans) > 1 and self._is_interval(spans[0], spans[1], tokens)
-            readings += self._bounded(spans[: 2 if pair else 1], tokens)
+            readings += self._bounded(spans[: 2 if pair else 1], tokens, dropped)
             spans = spans[2 if pair else 1 :]
         used = set(taken) | {i for reading in readings for i in range(reading.first, reading.last)}
         explicit = {reading.constraint.facet for reading in readings}
         readings += self._compared(tokens, used, links, explicit)
         # A later bound on the same side replaces an earlier one, so that no message contradicts itself.
-        return tuple({(r.constraint.facet, r.constraint.op[0]): r for r in readings}.values())
+        latest = {(r.constraint.facet, r.constraint.op[0], r.stated): r for r in readings}
+        return tuple(latest.values()), tuple(dropped)
 
     # --- numbers -----------------------------------------------------------------------------------------
 
@@ -124,6 +138,12 @@ class RangeReader:
                 early = 4 if i and tokens[i - 1].word == "early" else 9
                 late = 5 if i and tokens[i - 1].word == "late" else 0
                 spans.append(_Span(decade + late, decade + early, i, i + 1))
+            elif (
+                token.gap.endswith(("'", "’"))
+                and re.fullmatch(r"[0-9]{2}", token.word)
+                and (decade := self._decade(f"{token.word[0]}0s"))
+            ):
+                spans.append(_Span(decade + int(token.word[1]), decade + int(token.word[1]), i, i + 1))
             elif _NUMBER.fullmatch(token.word):
                 spans.append(_Span(float(token.word), float(token.word), i, i + 1))
         return spans
@@ -151,7 +171,7 @@ class RangeReader:
             return any(mark in tokens[two.first].gap for mark in "-–—,")
         return between in (["to"], ["until"], ["till"], ["and"], ["or"])
 
-    def _bounded(self, spans: Sequence[_Span], tokens: Sequence[Token]) -> list[Reading]:
+    def _bounded(self, spans: Sequence[_Span], tokens: Sequence[Token], dropped: list[str]) -> list[Reading]:
         """The constraints of one number, or of the two ends of an interval."""
         low, high = min(span.low for span in spans), max(span.high for span in spans)
         first, last = spans[0].first, spans[-1].last
@@ -166,13 +186,19 @@ class RangeReader:
             return []
         negated = is_negated(tokens, cue_first, ())
         around = {token.word for token in (*before(tokens, cue_first, ()), *tokens[cue_first : spans[0].first])}
-        strength: Strength = "prefer" if _SOFT & around else "must"
+        clause = tokens[first].clause
+        rest = " ".join(token.word for token in tokens[last : last + 4] if token.clause == clause)
+        around -= {"about", "around"} - {token.word for token in tokens[spans[0].first - 1 : spans[0].first]}
+        soft = bool(_SOFT & around) or rest.startswith(_AFTERTHOUGHTS) or _is_led(tokens, cue_first)
+        strength: Strength = "prefer" if soft else "must"
         if op is None and tokens[cue_first].word == "from" and len(spans) == 1 and not scale.integral:
             op = ">="
         bounds: list[tuple[Op, float]]
         if op is None:
             if negated:
-                return []  # the outside of an interval is no constraint that an item could be held to
+                # The outside of an interval is no constraint that an item could be held to.
+                dropped.append(scale.facet.name)
+                return []
             bounds = [(">=", low), ("<=", high)]
         else:
             bounds = [(op, low if op in (">=", "<") else high)]
@@ -231,42 +257,50 @@ class RangeReader:
     def _compared(
         self, tokens: Sequence[Token], used: Collection[int], links: Sequence[Link], explicit: Collection[str]
     ) -> list[Reading]:
-        """ "newer", "nothing old", "older than Alien"."""
+        """ "newer", "nothing old", "older than Alien": only the last names a bound."""
         starts = {link.first: link for link in links}
         readings: list[Reading] = []
         i = 0
         while i < len(tokens):
             for length in range(min(self._longest, len(tokens) - i), 0, -1):
-                direction = self._directions.get(tuple(token.word for token in tokens[i : i + length]))
+                phrase = tuple(token.word for token in tokens[i : i + length])
+                direction = self._directions.get(phrase)
                 if direction is None or any(j in used for j in range(i, i + length)):
                     continue
                 scale, upward = direction
                 last = i + length
                 referent = starts.get(last + 1) if last < len(tokens) and tokens[last].word == "than" else None
-                constraint = self._relative(tokens, i, scale, upward, referent)
-                if constraint and (constraint.strength == "must" or scale.facet.name not in explicit):
-                    readings.append(Reading(constraint, i, last + (referent is not None)))
+                if referent is not None:
+                    readings += self._against(referent, i, last, scale, upward)
+                elif scale.facet.name not in explicit and (own := self._vague(tokens, i, scale, upward)):
+                    relative = phrase[0] in ("more", "less") or phrase[-1].endswith("er")
+                    readings.append(Reading(own, i, last, stated=False, relative=relative))
                 i = last - 1
                 break
             i += 1
         return readings
 
-    def _relative(
-        self, tokens: Sequence[Token], first: int, scale: _Scale, upward: bool, referent: Link | None
-    ) -> Constraint | None:
+    def _against(self, referent: Link, first: int, last: int, scale: _Scale, upward: bool) -> list[Reading]:
+        numbers = self._catalogue[referent.item_id].numbers(scale.facet.name)
+        op: Op = ">" if upward else "<"
+        return [Reading(Constraint(scale.facet.name, op, n, "must"), first, last + 1) for n in numbers[:1]]
+
+    def _vague(self, tokens: Sequence[Token], first: int, scale: _Scale, upward: bool) -> Constraint | None:
+        """Where "recent", "old" and the like point: the outer third of the catalogue's values."""
         said = [token.word for token in before(tokens, first, ())]
-        if referent is not None:
-            numbers = self._catalogue[referent.item_id].numbers(scale.facet.name)
-            return Constraint(scale.facet.name, ">" if upward else "<", numbers[0], "must") if numbers else None
-        if "about" in said[-3:]:
-            return None  # "about an old man" is a topic
-        negated = is_negated(tokens, first, ())
+        if "about" in said[-3:] or "any" in said[-1:]:
+            return None  # "about an old man" is a topic, "any old western" none at all
+        turned = is_negated(tokens, first, ()) or said[-1:] == ["too"] or said[-1:] == ["less"]
         bound = scale.upper_third if upward else scale.lower_third
-        if negated and said[-1:] not in (["too"], ["so"], ["very"]):
-            return Constraint(scale.facet.name, "<" if upward else ">", bound, "must")
-        if negated or said[-1:] == ["too"]:
-            return Constraint(scale.facet.name, "<" if upward else ">", bound, "prefer")
-        return Constraint(scale.facet.name, ">=" if upward else "<=", bound, "prefer")
+        op: Op = (">=" if upward else "<=") if not turned else ("<" if upward else ">")
+        return Constraint(scale.facet.name, op, bound, "prefer")
+
+
+def _is_led(tokens: Sequence[Token], first: int) -> bool:
+    """Whether "if possible" or a hedge before a comma leads to a number."""
+    clause = tokens[first].clause
+    said = [token.word for token in tokens[max(0, first - 3) : first] if token.clause == clause]
+    return said[-2:] == ["if", "possible"] or bool(said and said[-1] in _SOFT)
 
 
 def _values(catalogue: Catalogue, attribute: str) -> list[float]:

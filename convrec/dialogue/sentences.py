@@ -16,7 +16,7 @@ from convrec.dialogue.script import Script
 from convrec.dialogue.titles import TitleScanner
 from convrec.dialogue.tongues import ENGLISH, Tongues
 from convrec.dialogue.translated import Translated
-from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted
+from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted, wishes_of
 from convrec.types import (
     Constraint,
     EvidenceKind,
@@ -84,7 +84,13 @@ class Sentences:
         """
         shown = slate.recommendations
         own = frozenset(r.item.item_id for r in shown)
-        if self._tongues is not None and (spoken := self._tongues[language]) is not None:
+        clarification = intent.clarification
+        if clarification is not None and clarification.asks:
+            asked = ([clarification.text], [text.format(**self._nouns) for text in patterns.ASKED_BACK])
+            return Script((self._first_safe(asked, own)[:1] or ("…?",),))
+        said_first = self._said_first(intent, state, own)
+        spoken = self._tongues[language] if self._tongues is not None and not said_first else None
+        if spoken is not None:  # what a reply owes first is said in English only
             translated = Translated(spoken, self._catalogue)
             return translated.script(intent, state, slate, about, lambda texts: self._safe(texts, own))
         if not shown:
@@ -94,7 +100,7 @@ class Sentences:
         if intent.kind in (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE):
             slots = [self._leads(intent, own), self._joint(titles, patterns.EXAMPLES, own)]
         else:
-            slots = [answer, self._openings(intent, state, len(shown), own)]
+            slots = [answer, said_first, self._openings(intent, state, len(shown), own)]
             slots += [self._sentences(self._facts(r, own), n, own) for n, r in enumerate(shown[:TOLD])]
             rest = titles[TOLD:]
             slots += (
@@ -118,6 +124,17 @@ class Sentences:
     def _first_safe(self, choices: Iterable[Iterable[str]], own: frozenset[str]) -> tuple[str, ...]:
         """What is safe of the first choice of which anything is."""
         return next((safe for choice in choices if (safe := self._safe(choice, own))), ())
+
+    def _said_first(self, intent: Intent, state: SessionState, own: frozenset[str]) -> tuple[str, ...]:
+        """What a reply owes before it speaks of the slate: what was given up, or the wishes so far."""
+        if intent.clarification is not None:
+            said = ([intent.clarification.text], patterns.GIVEN_UP)
+            return self._first_safe(said, own)[:1] or ("…",)
+        if intent.lists:
+            wishes = ", ".join(wishes_of(self._catalogue, state.constraints))
+            listing = [patterns.LISTED.format(wishes=wishes)] if wishes else []
+            return self._first_safe((listing, patterns.UNLISTED), own)
+        return ()
 
     # --- openings and endings ----------------------------------------------------------------------------
 
@@ -168,13 +185,7 @@ class Sentences:
 
     def _empty(self, state: SessionState) -> Iterator[Sequence[str]]:
         """Which wishes leave nothing."""
-        wishes = ", ".join(
-            (
-                *wanted(state.constraints),
-                *bounded(self._catalogue, state.constraints),
-                *(f"without {value}" for value in refused(state.constraints)),
-            )
-        )
+        wishes = ", ".join(wishes_of(self._catalogue, state.constraints))
         if wishes:
             yield [text.format(wishes=wishes, **self._nouns) for text in patterns.EMPTY]
         yield [text.format(**self._nouns) for text in patterns.EXHAUSTED]

@@ -1,13 +1,14 @@
-"""Owns the session's state: a pure fold over its intents, and the retrieval query that follows from it."""
+"""Owns the session's state: a pure fold over intents and slates, and the retrieval query that follows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from convrec.types import (
     Constraint,
+    Drop,
     Intent,
     IntentKind,
     Mention,
@@ -20,42 +21,68 @@ from convrec.types import (
 _SEEDS: Final = {Polarity.LIKED: 1.0, Polarity.DISLIKED: -1.0, Polarity.NEUTRAL: 0.5}
 """What a mention weighs as a seed. SEEN is no taste: it only excludes."""
 
+_CRITIQUES: Final = 3
+
 
 def update(state: SessionState, intent: Intent) -> SessionState:
     """The state after one more intent.
 
-    A new wish brings its own query; a refinement keeps it. Later constraints win over earlier ones that they
-    contradict, and later feelings about an item over earlier ones. A reset forgets everything before it. What is
-    dropped is gone, whatever its strength had become.
+    A new wish brings its own query; a refinement keeps it and may add words to it. Later constraints win over
+    earlier ones that they contradict, and later feelings about an item over earlier ones. What is dropped is gone,
+    whatever its strength had become, and "undo" goes back to the constraints before the latest change. A reset
+    forgets everything but what was shown.
     """
     if intent.reset:
-        state = SessionState()
-    renews = intent.kind is IntentKind.RECOMMEND and (intent.query or intent.mentions)
+        state = SessionState(slate=state.slate)
+    renews = intent.kind is IntentKind.RECOMMEND and bool(intent.query or intent.mentions)
+    constraints = state.undone if intent.undo else _kept(_without(state.constraints, intent.dropped), intent.drops)
+    constraints = _constrained(constraints, intent.constraints + intent.critiques)
+    clarification = intent.clarification
+    if clarification is not None and not clarification.asks:
+        constraints = clarification.constraints
+    changed = constraints != state.constraints
     return SessionState(
         query=intent.query if renews else state.query,
         k=intent.k or state.k,
         mentions=_named(state.mentions, _felt(intent)),
-        constraints=_constrained(_without(state.constraints, intent.dropped), intent.constraints),
+        constraints=constraints,
         turns=state.turns + 1,
+        toward=_latest(() if renews else state.toward, intent.toward),
+        away=_latest(() if renews else state.away, intent.away),
+        undone=state.constraints if changed else state.undone,
+        asked=clarification if clarification is not None and clarification.asks else None,
+        slate=state.slate,
+        passed=tuple(dict.fromkeys(state.passed + (state.slate if intent.others else ()))),
     )
 
 
-def replay(intents: Iterable[Intent]) -> SessionState:
-    """The state after a whole session."""
+def shown(state: SessionState, slate: Sequence[str]) -> SessionState:
+    """The state after a slate was shown; a turn that showed nothing leaves the earlier one to refer to."""
+    return replace(state, slate=tuple(slate)) if slate else state
+
+
+def replay(intents: Iterable[Intent], slates: Iterable[Sequence[str]] = ()) -> SessionState:
+    """The state after a whole session.
+
+    Args:
+        slates: What each turn showed, item_ids; empty where it showed nothing.
+    """
     state = SessionState()
+    showing = iter(slates)
     for intent in intents:
-        state = update(state, intent)
+        state = shown(update(state, intent), next(showing, ()))
     return state
 
 
 def retrieval_query(state: SessionState, profile: Profile, now: float | None = None) -> RetrievalQuery:
     """What to look for: words, seeds and constraints of the conversation, the user's history, nothing known."""
     return RetrievalQuery(
-        text=state.query,
+        text=" ".join(filter(None, (state.query, *state.toward))),
         history=profile.history,
         seeds={m.item_id: _SEEDS[m.polarity] for m in state.mentions if m.polarity in _SEEDS},
         constraints=state.constraints,
-        exclude=profile.excluded | {mention.item_id for mention in state.mentions},
+        exclude=profile.excluded | {mention.item_id for mention in state.mentions} | set(state.passed),
+        away=" ".join(state.away),
         now=now,
     )
 
@@ -65,6 +92,23 @@ def _felt(intent: Intent) -> tuple[Mention, ...]:
     if intent.kind is not IntentKind.WHY:
         return intent.mentions
     return tuple(mention for mention in intent.mentions if mention.polarity is not Polarity.NEUTRAL)
+
+
+def _kept(constraints: tuple[Constraint, ...], drops: Sequence[Drop]) -> tuple[Constraint, ...]:
+    """Constraints without those that are taken back."""
+
+    def dropped(c: Constraint) -> bool:
+        return any(
+            not drop.facet or (drop.facet == c.facet and (not drop.value or drop.value.casefold() == _value(c)))
+            for drop in drops
+        )
+
+    return tuple(c for c in constraints if not dropped(c))
+
+
+def _latest(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """Words of critiques, each once, the last few."""
+    return tuple(dict.fromkeys((*(word for word in old if word not in new), *new)))[-_CRITIQUES:]
 
 
 def _named(old: tuple[Mention, ...], new: tuple[Mention, ...]) -> tuple[Mention, ...]:

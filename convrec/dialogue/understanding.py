@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.changes import ChangeReader, Changes
+from convrec.dialogue.clarifying import clarify
 from convrec.dialogue.facets import FacetReader, Reading
 from convrec.dialogue.feeling import VERDICTS, Cue, Feeling, FeelingReader
+from convrec.dialogue.judging import KindJudge
+from convrec.dialogue.kinds import Signs, kind_of
 from convrec.dialogue.language import (
     MESSAGE_LIMIT,
     NEGATIONS,
@@ -26,9 +30,20 @@ from convrec.dialogue.language import (
     trim,
     vocabulary,
 )
-from convrec.dialogue.linking import Link, TitleLinker, plain_words
+from convrec.dialogue.linking import PREDICATES, Link, TitleLinker, plain_words
 from convrec.dialogue.ranges import RangeReader
-from convrec.types import Constraint, Domain, Intent, IntentKind, Mention, Polarity, SessionState
+from convrec.dialogue.references import Reference, references
+from convrec.types import (
+    Clarification,
+    Constraint,
+    Domain,
+    Drop,
+    Intent,
+    IntentKind,
+    Mention,
+    Polarity,
+    SessionState,
+)
 
 MAX_K = 20
 
@@ -39,34 +54,21 @@ _NUMBERS = (
 )
 _COUNTED = vocabulary("""recommendation suggestion idea title pick option choice more other result example""")
 _RESET = re.compile(
-    r"\b(start (?:over|again|afresh)|forget (?:that|it|this|everything|all)|reset|new search|scratch that)\b", re.I
+    r"\b(start (?:over|again|afresh)|from scratch|forget (?:everything|all(?! the| my))|reset(?! the| my)|"
+    r"new search)\b",
+    re.I,
 )
-_SOCIAL = vocabulary(
-    """hi hello hey hiya yo greetings good morning afternoon evening night day thanks thank you thx cheers bye
-    goodbye ciao ok okay cool great nice awesome perfect wow lol haha how are doing there very much so a lot for
-    your the help that is was were welcome see later all fine sweet brilliant lovely again"""
+_WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
+_ABOUT_ITEMS = frozenset(IntentKind) - {IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE}
+_YES = vocabulary("yes yeah yep sure ok okay fine please alright right good great perfect y ja")
+_YES_COMPANY = vocabulary(
+    """do that it then thanks thank you sounds go ahead instead lets works for me with yes why not would be"""
 )
 _SOCIAL_SIGNS = vocabulary(
     """hi hello hey hiya yo greetings thanks thank thx cheers bye goodbye morning evening"""
 )
-_WHY = re.compile(
-    r"^(?:but |and |so )?(?:why\b(?! not)|how come\b)|\bwhy (?:did|do|are|is|was|these|those|this|that)\b"
-)
-_WHY_NOT = re.compile(r"^(?:but |and |so )?why (?:not|isnt|wasnt|no)(?: show me| show| recommend| suggest)?(?= )")
-_COMPARE = re.compile(r"\b(compare|versus|vs|difference between|which (?:one )?is better|better than)\b")
-_ASK = re.compile(
-    r"\b(tell me (?:more )?about|what is|whats|who (?:made|directed|wrote|is in|stars)|when (?:was|did)|describe|"
-    r"is it (?:any )?good|worth)\b|^(?:is|was|does|did) "
-)
-_ELSEWHERE = re.compile(
-    r"\b(ignore (?:all |any )?(?:the |your )?(?:previous|prior|above) (?:instructions?|prompts?)|system prompt|"
-    r"(?:write|generate|debug) (?:me )?(?:a |an |some |my )?(?:code|poem|essay|script|email|python|program|song)|"
-    r"translate|what time is it|whats the weather|weather (?:today|tomorrow|forecast|in)|calculate|solve)\b"
-)
-_WISHES = vocabulary(
-    """want need looking search recommend suggest show find give suggestion suggestions recommendation
-    recommendations something anything more another similar should could can please wish"""
-)
+_AFTER_COUNT = vocabulary("of please pls plz instead more then max tops this")
+_POINTING = frozenset(("it", "that", "this", "they", "one"))
 _ADDITIVE = vocabulary("also too both additionally plus")
 
 
@@ -84,9 +86,11 @@ class _Reading:
 
     tokens: tuple[Token, ...]
     links: tuple[Link, ...]
+    references: tuple[Reference, ...]
     feelings: tuple[Feeling, ...]
     cues: tuple[Cue, ...]
     readings: tuple[Reading, ...]
+    changes: Changes
     k: int | None
     taken: frozenset[int]
 
@@ -96,16 +100,25 @@ class Understanding:
 
     Args:
         catalogue: Its titles, facets and values are all that can be understood.
+        judge: Has a say in the kind of a message; None leaves it to the rules.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, judge: KindJudge | None = None) -> None:
         self._catalogue = catalogue
+        self._judge = judge
         self._linker = TitleLinker(catalogue, plain_words(catalogue))
         self._feelings = FeelingReader(catalogue.domain)
         self._ranges = RangeReader(catalogue)
         self._facets = FacetReader(catalogue)
+        self._changes = ChangeReader(catalogue)
         self._nouns = _nouns(catalogue.domain)
         self._stop = STOP_WORDS | VERDICTS | _SOCIAL_SIGNS | {catalogue.domain.verb, catalogue.domain.past}
+
+    def masked(self, message: str) -> str:
+        """The message with [title] in the place of every title."""
+        text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
+        tokens = tokenise(text)
+        return _masked(text, tokens, self._linker.link(text, tokens))
 
     def understand(self, message: str, state: SessionState) -> Intent:
         """A message as an intent.
@@ -117,45 +130,118 @@ class Understanding:
         text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
         text, resets = _RESET.subn(" ", text)
         if resets:
-            state = SessionState()
-        found = self._read(text)
+            state = SessionState(slate=state.slate)
+        if state.asked is not None and (answer := _answer(text, state.asked, state)) is not None:
+            return answer
+        found = self._read(text, state)
         query = self._query(text, found)
-        kind = self._kind(found, query, state, bool(resets))
-        return Intent(
+        kind = self._kind(text, found, query, state)
+        if resets and kind in (IntentKind.REFINE, IntentKind.SMALL_TALK):
+            kind = IntentKind.RECOMMEND
+        wishes, changes = kind in _WISHING, found.changes
+        intent = Intent(
             kind=kind,
             query=query if kind is IntentKind.RECOMMEND else "",
             k=found.k,
-            mentions=self._mentions(found),
-            constraints=self._constraints(found, state),
+            mentions=self._mentions(found, kind, state),
+            constraints=self._constraints(found, state) if wishes else (),
             reset=bool(resets),
+            references=tuple(sorted({reference.rank for reference in found.references})),
+            critiques=self._critiques(found, state) if wishes else (),
+            toward=(query,) if query and kind is IntentKind.REFINE and not (changes or changes.others) else (),
+            away=_away(found.tokens, found.taken) if wishes else (),
+            drops=changes.drops,
+            undo=changes.undo,
+            lists=changes.lists,
+            others=wishes and changes.others,
         )
+        return replace(intent, clarification=clarify(state, intent, self._catalogue)) if wishes else intent
 
-    def _read(self, text: str) -> _Reading:
+    def _read(self, text: str, state: SessionState) -> _Reading:
         tokens = tokenise(text)
         links = self._linker.link(text, tokens)
-        feelings, cues = self._feelings.read(tokens, links)
         taken = {i for link in links for i in range(link.first, link.last)}
+        referred = references(tokens, taken, self._nouns, len(state.slate))
+        taken |= {i for reference in referred for i in range(reference.first, reference.last)}
+        named = tuple(sorted((*links, *(reference.link for reference in referred)), key=lambda link: link.first))
+        # "the first two" is two references in one place.
+        places = {link.first: link for link in named}
+        feelings, cues = self._feelings.read(tokens, tuple(places.values()))
+        felt = dict(zip(places, feelings, strict=True))
         k, counted = self._k(tokens, taken)
-        ranges = self._ranges.read(tokens, taken | counted, links)
+        ranges, no_ranges = self._ranges.read(tokens, taken | counted, links)
         taken |= counted | {i for reading in ranges for i in range(reading.first, reading.last)}
-        sets = self._facets.read(tokens, taken)
-        taken |= {i for reading in sets for i in range(reading.first, reading.last)}
-        return _Reading(tokens, links, feelings, cues, (*sets, *ranges), k, frozenset(taken))
+        sets, no_sets = self._facets.read(tokens, taken)
+        taken |= {i for reading in (*sets, *no_sets) for i in range(reading.first, reading.last)}
+        changes = self._changes.read(tokens, no_sets, no_ranges)
+        return _Reading(
+            tokens,
+            named,
+            referred,
+            tuple(felt[link.first] for link in named),
+            cues,
+            (*sets, *ranges),
+            changes,
+            k,
+            frozenset(taken),
+        )
+
+    def _kind(self, text: str, found: _Reading, query: str, state: SessionState) -> IntentKind:
+        """What the rules say, and the judge of it where there is anything to judge."""
+        by_rule = kind_of(found.tokens, self._signs(found, query, state))
+        refined = by_rule is IntentKind.REFINE and (state.turns > 0 or found.changes)
+        if self._judge is None or refined or not found.tokens:
+            return by_rule
+        titles = [link for link in found.links if not link.item_id.startswith("#")]
+        judged = self._judge.kind(_masked(text, found.tokens, titles), by_rule)
+        # What names an item or a facet is about them, unless the rules know better.
+        return by_rule if judged not in _ABOUT_ITEMS and (found.links or found.readings) else judged
+
+    def _signs(self, found: _Reading, query: str, state: SessionState) -> Signs:
+        stated = [reading.constraint for reading in found.readings if reading.stated]
+        wanted = [r.first for r in found.readings if r.stated and r.constraint.op != "exclude"]
+        asked = {token.clause for token in found.tokens if token.asked}
+        return Signs(
+            named=len(found.links) - len(found.references),
+            referred=len(found.references),
+            feelings=found.feelings,
+            wanted=sum(c.op != "exclude" and c.strength == "must" for c in stated),
+            refused=sum(c.op == "exclude" and c.strength == "must" for c in stated),
+            preferred=sum(c.strength != "must" for c in stated) + len(found.readings) - len(stated),
+            changed=bool(found.changes),
+            leads=bool(wanted and found.links) and min(wanted) < found.links[0].first,
+            stated=any(
+                link.last < len(found.tokens)
+                and found.tokens[link.last].word in PREDICATES
+                and not found.tokens[link.first].asked
+                for link in found.links
+            ),
+            asked=any(found.tokens[link.first].clause in asked for link in found.links)
+            or any(token.asked and token.word in _POINTING for token in found.tokens),
+            counted=found.k is not None,
+            query=query,
+            nouns=self._nouns,
+            earlier=state.turns > 0,
+        )
 
     def _k(self, tokens: Sequence[Token], taken: Collection[int]) -> tuple[int | None, set[int]]:
         """How many items are asked for ("five films", "top 10", "3 good ones"), and the token that says so."""
         for i, token in enumerate(tokens):
             n = _number(token.word)
-            if n is None or i in taken:
+            if n is None or i in taken or (i > 0 and tokens[i - 1].word in ("in", "and")):
                 continue
             top = i > 0 and tokens[i - 1].word in ("top", "best")
             following = [t for t in tokens[i + 1 : i + 4] if t.clause == token.clause]
             near = [stem(t.word) for t in following]
-            counted = bool(near) and any(w in self._nouns or w in _COUNTED for w in near[: 1 if n == 1 else 3])
+            counted = bool(near) and any(
+                w in self._nouns or w in _COUNTED for w in near[: 1 if n == 1 and i else 3]
+            )
             plural = any(t.word != stem(t.word) and self._facets.knows(t.word) for t in following[:2])
-            told = i > 0 and tokens[i - 1].word in ("me", "give", "show", "just", "only")
-            asked = told and (not following or following[0].word == "of" or "," in following[0].gap)
-            if top or counted or plural or asked:
+            told = i > 0 and tokens[i - 1].word in ("me", "give", "show", "just", "only", "exactly")
+            told |= i > 1 and tokens[i - 2].word == "make" and tokens[i - 1].word in ("it", "that")
+            asked = told and (not following or following[0].word in _AFTER_COUNT or "," in following[0].gap)
+            enough = near[:2] == ["are", "enough"] or near[:2] == ["is", "enough"]
+            if top or counted or plural or asked or enough:
                 return min(max(n, 1), MAX_K), {i}
         return None, set()
 
@@ -178,16 +264,26 @@ class Understanding:
         kept = trim(run, lambda word: word in self._stop or stem(word) in self._nouns)
         return [text[kept[0].start : kept[-1].end]] if kept else []
 
-    def _mentions(self, found: _Reading) -> tuple[Mention, ...]:
-        """Items named, once each: what is said last of an item counts."""
+    def _mentions(self, found: _Reading, kind: IntentKind, state: SessionState) -> tuple[Mention, ...]:
+        """Items named or referred to, once each: what is said last of an item counts."""
         named: dict[str, Mention] = {}
+        if kind in (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE):
+            return ()
         for link, feeling in zip(found.links, found.feelings, strict=True):
-            named[link.item_id] = Mention(link.item_id, self._catalogue[link.item_id].title, feeling.polarity)
+            item_id = _referred(link, state)
+            if item_id not in self._catalogue:
+                continue
+            polarity = feeling.polarity
+            if kind in _WISHING and feeling.bare:
+                polarity = Polarity.LIKED
+            elif kind in (IntentKind.WHY, IntentKind.COMPARE) and feeling.wish:
+                polarity = Polarity.NEUTRAL
+            named[item_id] = Mention(item_id, self._catalogue[item_id].title, polarity)
         return tuple(named.values())
 
     def _constraints(self, found: _Reading, state: SessionState) -> tuple[Constraint, ...]:
         """The message's constraints; "romantic too" repeats earlier ones on its facets, so that both hold."""
-        new = tuple(reading.constraint for reading in found.readings)
+        new = tuple(reading.constraint for reading in found.readings if reading.stated)
         if not any(token.word in _ADDITIVE for token in found.tokens):
             return new
         wanted = {c.facet for c in new if c.op == "include"}
@@ -198,35 +294,25 @@ class Understanding:
         )  # fmt: skip
         return kept + new
 
-    def _kind(self, found: _Reading, query: str, state: SessionState, reset: bool) -> IntentKind:
-        plain = _plain(found.tokens)
-        said = {token.word for token in found.tokens}
-        understood = bool(found.links or found.readings or found.k)
-        asks_items = any(stem(word) in self._nouns for word in said)
-        if not understood and not reset:
-            if not said or (said <= _SOCIAL and said & _SOCIAL_SIGNS and not asks_items):
-                return IntentKind.SMALL_TALK
-            if _ELSEWHERE.search(plain) and not asks_items:
-                return IntentKind.OUT_OF_SCOPE
-        if _WHY.search(plain) or (found.links and _asks_why_not(plain, found.links[0])):
-            return IntentKind.WHY
-        if len(found.links) >= 2 and _COMPARE.search(plain):
-            return IntentKind.COMPARE
-        wishes = any(feeling.wish and feeling.polarity is not Polarity.NEUTRAL for feeling in found.feelings)
-        if len(found.links) == 1 and not wishes and not found.readings and _ASK.search(plain):
-            return IntentKind.ASK_ITEM
-        reports = bool(found.links) and not any(feeling.wish for feeling in found.feelings)
-        if reports and not found.readings and found.k is None and not said & _WISHES and not asks_items:
-            return IntentKind.FEEDBACK
-        if state.turns and not query and not found.links:
-            return IntentKind.REFINE
-        return IntentKind.RECOMMEND
-
-
-def _asks_why_not(plain: str, link: Link) -> bool:
-    """ "Why not Alien?", but not "why not something like Alien"."""
-    asked = _WHY_NOT.match(plain)
-    return asked is not None and len(asked.group().split()) == link.first
+    def _critiques(self, found: _Reading, state: SessionState) -> tuple[Constraint, ...]:
+        """Where to move: past what was shown or referred to, else where the words point among all items."""
+        liked = [
+            _referred(link, state)
+            for link, feeling in zip(found.links, found.feelings, strict=True)
+            if feeling.polarity is not Polarity.DISLIKED
+        ]
+        shown = [i for i in liked or state.slate if i in self._catalogue]
+        moved = []
+        for reading in found.readings:
+            if reading.stated:
+                continue
+            own = reading.constraint
+            numbers = [n for i in shown for n in self._catalogue[i].numbers(own.facet)[:1]]
+            if reading.relative and numbers:
+                upward = own.op in (">=", ">")
+                own = replace(own, op=">" if upward else "<", value=sum(numbers) / len(numbers))
+            moved.append(own)
+        return tuple(moved)
 
 
 def _number(word: str) -> int | None:
@@ -236,16 +322,43 @@ def _number(word: str) -> int | None:
     return spoken.index(word) if word in spoken else None
 
 
+def _referred(link: Link, state: SessionState) -> str:
+    """The item_id of a link, "" for a rank beyond the last slate."""
+    if not link.item_id.startswith("#") or link.first < 0:
+        return link.item_id
+    rank = link.item_id[1:]
+    return state.slate[int(rank) - 1] if rank.isdigit() and 0 < int(rank) <= len(state.slate) else ""
+
+
+def _masked(text: str, tokens: Sequence[Token], links: Sequence[Link]) -> str:
+    """A text with [title] in the place of every title."""
+    for link in reversed(links):
+        text = f"{text[: tokens[link.first].start]}[title]{text[tokens[link.last - 1].end :]}"
+    return text
+
+
+def _answer(text: str, asked: Clarification, state: SessionState) -> Intent | None:
+    """A plain yes to the question of the turn before: what it offered holds."""
+    said = {token.word for token in tokenise(text)}
+    if not (said & _YES and said <= _YES | _YES_COMPANY):
+        return None
+    drops = tuple(dict.fromkeys(Drop(c.facet) for c in state.constraints))
+    return Intent(IntentKind.REFINE, constraints=asked.constraints, drops=drops)
+
+
+def _away(tokens: Sequence[Token], taken: Collection[int]) -> tuple[str, ...]:
+    """What the message wants less of and no facet holds: "less violent", "without gore"."""
+    return tuple(tokens[i].word for i in sorted(_refused(tokens) - set(taken)) if tokens[i].word not in STOP_WORDS)
+
+
 def _refused(tokens: Sequence[Token]) -> set[int]:
     """The ends of clauses that refuse something ("without violence"), which text retrieval cannot negate."""
     refused: set[int] = set()
-    own, end = 0, len(tokens)
-    for i in reversed(range(len(tokens))):
-        if i + 1 < len(tokens) and tokens[i + 1].clause != tokens[i].clause:
-            own, end = 0, i + 1
-        if own == 1 and (tokens[i].word in NEGATIONS or tokens[i].word in ("less", "too")):
-            refused.update(range(i + 1, end))
-        own += tokens[i].word not in STOP_WORDS
+    for i, token in enumerate(tokens):
+        if token.word in NEGATIONS or token.word in ("less", "too"):
+            rest = [j for j in range(i + 1, min(i + 10, len(tokens))) if tokens[j].clause == token.clause]
+            if sum(tokens[j].word not in STOP_WORDS for j in rest) == 1:
+                refused.update(rest)
     return refused
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convrec.data.catalogue import Catalogue, written
 from convrec.types import Constraint, Facet, FacetType
@@ -28,8 +29,13 @@ def label(catalogue: Catalogue, name: str, value: str) -> str:
 
 
 def wanted(constraints: Sequence[Constraint]) -> tuple[str, ...]:
-    """The set values that every item must have."""
-    return tuple(str(c.value) for c in constraints if c.op == "include" and c.strength == "must")
+    """The set values that every item must have; "Comedy or Western" where one of them is enough."""
+    musts = [c for c in constraints if c.op == "include" and c.strength == "must"]
+    either: dict[str, list[str]] = {}
+    for c in musts:
+        if c.either:
+            either.setdefault(c.facet, []).append(str(c.value))
+    return (*(str(c.value) for c in musts if not c.either), *(" or ".join(values) for values in either.values()))
 
 
 def refused(constraints: Sequence[Constraint]) -> tuple[str, ...]:
@@ -56,6 +62,19 @@ def bounded(catalogue: Catalogue, constraints: Sequence[Constraint]) -> tuple[st
         else:
             phrases += [f"{lead}{_BOUNDS[calendar][c.op]} {written(c.value)}" for c in bounds.values()]
     return tuple(phrases)
+
+
+def wishes_of(catalogue: Catalogue, constraints: Sequence[Constraint]) -> tuple[str, ...]:
+    """All required wishes and then the soft ones, one part each."""
+    soft = [c for c in constraints if c.strength != "must"]
+    return (
+        *wanted(constraints),
+        *bounded(catalogue, constraints),
+        *(f"without {value}" for value in refused(constraints)),
+        *(f"rather {c.value}" for c in soft if c.op == "include"),
+        *(f"rather not {c.value}" for c in soft if c.op == "exclude"),
+        *(f"rather {phrase}" for phrase in bounded(catalogue, [replace(c, strength="must") for c in soft])),
+    )
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ column of its own and takes no part: a client that retries gets a fresh one from
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -16,7 +16,9 @@ from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Tab
 
 from convrec.errors import DataError, LedgerError
 from convrec.types import (
+    Clarification,
     Constraint,
+    Drop,
     ErasureEvent,
     Event,
     FeedbackEvent,
@@ -228,32 +230,61 @@ def _decode(kind: str, body: dict[str, Any]) -> Event:
 
 
 def _encode_intent(intent: Intent) -> dict[str, Any]:
-    body = {
+    """Fields that later versions added are written only where they say something: older bodies stay the same."""
+    asked = intent.clarification
+    later = {
+        "references": list(intent.references),
+        "critiques": [_encode_constraint(c) for c in intent.critiques],
+        "toward": list(intent.toward),
+        "away": list(intent.away),
+        "drops": [[drop.facet, drop.value] for drop in intent.drops],
+        "dropped": [_encode_constraint(c) for c in intent.dropped],
+        "undo": intent.undo,
+        "lists": intent.lists,
+        "others": intent.others,
+        "clarification": asked and [asked.text, [_encode_constraint(c) for c in asked.constraints], asked.asks],
+    }
+    return {
         "kind": intent.kind.value,
         "query": intent.query,
         "k": intent.k,
         "mentions": [[m.item_id, m.title, m.polarity.value] for m in intent.mentions],
         "constraints": [_encode_constraint(c) for c in intent.constraints],
         "reset": intent.reset,
+        **{name: value for name, value in later.items() if value},
     }
-    # Absent where there is none: turns that were stored before it was known have the same body then.
-    return body | ({"dropped": [_encode_constraint(c) for c in intent.dropped]} if intent.dropped else {})
-
-
-def _encode_constraint(c: Constraint) -> list[str | float]:
-    return [c.facet, c.op, c.value if isinstance(c.value, str) else float(c.value), c.strength]
 
 
 def _decode_intent(body: dict[str, Any]) -> Intent:
+    asked = body.get("clarification")
     return Intent(
         kind=IntentKind(body["kind"]),
         query=body["query"],
         k=body["k"],
         mentions=tuple(Mention(item_id, title, Polarity(p)) for item_id, title, p in body["mentions"]),
-        constraints=tuple(Constraint(*constraint) for constraint in body["constraints"]),
+        constraints=_decode_constraints(body["constraints"]),
         reset=body["reset"],
-        dropped=tuple(Constraint(*constraint) for constraint in body.get("dropped", ())),
+        dropped=_decode_constraints(body.get("dropped", ())),
+        references=tuple(body.get("references", ())),
+        critiques=_decode_constraints(body.get("critiques", ())),
+        toward=tuple(body.get("toward", ())),
+        away=tuple(body.get("away", ())),
+        drops=tuple(Drop(facet, value) for facet, value in body.get("drops", ())),
+        undo=body.get("undo", False),
+        lists=body.get("lists", False),
+        others=body.get("others", False),
+        clarification=asked and Clarification(asked[0], _decode_constraints(asked[1]), asked[2]),
     )
+
+
+def _encode_constraint(constraint: Constraint) -> list[Any]:
+    value = constraint.value if isinstance(constraint.value, str) else float(constraint.value)
+    encoded = [constraint.facet, constraint.op, value, constraint.strength]
+    return [*encoded, True] if constraint.either else encoded
+
+
+def _decode_constraints(bodies: Sequence[Sequence[Any]]) -> tuple[Constraint, ...]:
+    return tuple(Constraint(*body) for body in bodies)
 
 
 def _float(value: float | None) -> float | None:

@@ -1,6 +1,6 @@
 """Owns the hybrid retriever: candidates from two Chroma collections, re-scored exactly and fused into one score.
 
-    score(i) = history + seeds + content + text + words + popularity + wishes + rejected
+    score(i) = history + seeds + content + text + words + popularity + wishes + rejected + away
 
     history      what the user's history says: the learned combination of fusion.py, at most 1
     seeds        EASE weights of the items that the conversation named (behaviour.py), over their largest
@@ -11,6 +11,8 @@
     wishes       `prefer` constraints met minus `avoid` constraints met
     rejected     minus the cosine of the item's description with those of recently rejected items: behaviour alone
                  moves too little when a person says no to the very thing they asked for
+
+    away         minus the cosine of the item's description with words that the request wants less of
 
 each times its weight in HybridConfig. Cosines are not scaled: words that match nothing then change nothing. For a
 user with a history, no rejection and no request, popularity does not count beyond what the combination has learned
@@ -40,6 +42,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +61,9 @@ from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
 
 Scores = NDArray[np.float64]
 
+_SEARCHED = 20_000
+"""Items that are looked through for preferences: 20,000 take 40 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class HybridConfig:
@@ -65,7 +71,7 @@ class HybridConfig:
 
     Args:
         pool: How many candidates each source offers before they are re-scored.
-        history, seeds, content, text, words, popularity, wish, rejected: Weights of the parts of the score.
+        history, seeds, content, text, words, popularity, wish, rejected, away: Weights of the parts of the score.
     """
 
     pool: int = 300
@@ -77,6 +83,7 @@ class HybridConfig:
     popularity: float = 0.5
     wish: float = 2.5
     rejected: float = 1.0
+    away: float = 2.5
 
 
 def hybrid_config(embedder: str | None) -> HybridConfig:
@@ -114,6 +121,7 @@ class _Signals:
     words: Words | None
     content: Floats | None
     rejected: Floats | None
+    away: Floats | None
 
 
 class HybridRetriever:
@@ -239,6 +247,7 @@ class HybridRetriever:
             words=words,
             content=self._content(self._text_rows(query.seeds)),
             rejected=self._rejected(history),
+            away=-self._embedder.embed([query.away])[0] if query.away.strip() else None,
         )
 
     def _past(self, query: RetrievalQuery) -> Past:
@@ -295,17 +304,26 @@ class HybridRetriever:
             found |= dict.fromkeys(signals.words.nearest(n))
         if not found or query.constraints or not len(history.rows_H):
             found |= dict.fromkeys(self._by_popularity[:n])
+        prefers = [wish for wish in query.constraints if wish.strength == "prefer"]
+        if prefers:
+            found |= dict.fromkeys(islice(self._preferred(query, prefers), n))
         return list(found)
+
+    def _preferred(self, query: RetrievalQuery, prefers: Sequence[Constraint]) -> Iterator[str]:
+        """Popular items that meet a preference and all that is required: the other sources may hold none."""
+        musts = [wish for wish in query.constraints if wish.strength == "must"]
+        barred = query.exclude | query.seeds.keys()
+        for item_id in self._by_popularity[:_SEARCHED]:
+            if self._qualifies(item_id, barred, musts) and any(
+                self._catalogue.satisfies(item_id, wish) for wish in prefers
+            ):
+                yield item_id
 
     def _near(self, vector_F: Floats, n: int) -> dict[str, None]:
         return dict.fromkeys(item_id for item_id, _ in self._index.store.nearest("behaviour", vector_F, n))
 
     def _qualifies(self, item_id: str, barred: frozenset[str], musts: Sequence[Constraint]) -> bool:
-        return (
-            item_id not in barred
-            and item_id in self._catalogue
-            and all(self._catalogue.satisfies(item_id, must) for must in musts)
-        )
+        return item_id not in barred and item_id in self._catalogue and self._catalogue.meets(item_id, musts)
 
     def _parts(
         self, item_ids: Sequence[str], signals: _Signals, query: RetrievalQuery, links: Links | None = None
@@ -335,6 +353,7 @@ class HybridRetriever:
             ("text", config.text, signals.text),
             ("content", config.content, signals.content),
             ("rejected", config.rejected, signals.rejected),
+            ("away", config.away, signals.away),
         ):
             if vector_D is not None:
                 parts[name] = weight * spread(self._cosines(vector_D, texts_T), [*told])
@@ -361,8 +380,13 @@ class HybridRetriever:
         return cosines_C
 
     def _met(self, item_id: str, wishes: Sequence[Constraint]) -> float:
-        met = [wish.strength for wish in wishes if self._catalogue.satisfies(item_id, wish)]
-        return float(met.count("prefer") - met.count("avoid"))
+        """Preferences met less values to be avoided that the item has; one of several alternatives is enough."""
+        met = sum(wish.strength == "prefer" and self._catalogue.satisfies(item_id, wish) for wish in wishes)
+        had = sum(
+            wish.strength == "avoid" and self._catalogue.satisfies(item_id, wish) != (wish.op == "exclude")
+            for wish in wishes
+        )
+        return float(met - had)
 
 
 @contextmanager

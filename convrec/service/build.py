@@ -13,6 +13,7 @@ from convrec.data.catalogue import Catalogue, CatalogueStore
 from convrec.data.sources import EMBEDDER, LANGUAGE_MODEL
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
+from convrec.dialogue.judging import learned_kinds
 from convrec.dialogue.reply import Mode, ReplyWriter
 from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
@@ -206,6 +207,14 @@ class Workshop:
         """f(u, i) by an engine."""
         return Interest(engine, self.prompts.load("rank"), catalogue)
 
+    def understanding(self, catalogue: Catalogue) -> Understanding:
+        """What reads messages, with the learned judge of kinds where there is the embedder that it fits."""
+        try:
+            judge = learned_kinds(self.embedder)
+        except SettingsError:
+            judge = None
+        return Understanding(catalogue, judge)
+
     async def fit_blend(self, catalogue: Catalogue, engine: Engine, progress: Progress = silent) -> Blend:
         """Fit the blend on held-out interactions with a started engine, and store it."""
         blend = await calibrate(
@@ -273,7 +282,7 @@ class Workshop:
             retriever=retriever,
             ranker=ranker,
             engine=engine,
-            understanding=Understanding(catalogue),
+            understanding=self.understanding(catalogue),
             evidence=EvidenceFinder(
                 catalogue, retriever, dict(zip(index.item_ids, counts, strict=True)), self.settings.explain
             ),

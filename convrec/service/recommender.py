@@ -199,11 +199,11 @@ class Recommender:
         )
         profile = await self._profile(request.user_id)
         k = request.k or state.k or self._k
-        context, query = (
-            RankingContext(profile, state, request.message),
-            retrieval_query(state, profile, self._clock()),
-        )
-        slate = await self._explained(await self._ranked(context, query, k, request.version), context, query)
+        context = RankingContext(profile, state, request.message)
+        query = retrieval_query(state, profile, self._clock())
+        slate = Slate(())
+        if state.asked is None:  # a question shows nothing: what was asked for must hold until it is answered
+            slate = await self._explained(await self._ranked(context, query, k, request.version), context, query)
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
         said = Cut(request.options, self.engine)
@@ -282,9 +282,11 @@ class Recommender:
             raise ForbiddenError(
                 f"session {request.session_id!r} is not of {request.user_id!r}; begin another, or name its user"
             )
-        if turns:
-            return replay(turn.intent for turn in turns)
-        return await asyncio.to_thread(self._fold, request.prior)
+        if not turns:
+            return await asyncio.to_thread(self._fold, request.prior)
+        impressions = await asyncio.to_thread(self.ledger.impressions, request.session_id)
+        slates = {impression.turn_id: impression.slate for impression in impressions}
+        return replay((turn.intent for turn in turns), [slates.get(turn.event_id, ()) for turn in turns])
 
     def _fold(self, messages: tuple[str, ...]) -> SessionState:
         state = SessionState()

@@ -6,6 +6,7 @@ The slate view is one and the same in chat messages, in /v1/recommendations, in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +14,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.evidence import why
 from convrec.dialogue.placement import Placement, placed
 from convrec.service.recommender import SlateReady, UserView
-from convrec.types import AttributeValue, Facet, FacetType, Item, Recommendation
+from convrec.types import AttributeValue, Facet, FacetType, Intent, Item, Recommendation
 
 _HISTORY = 50
 
@@ -241,6 +242,16 @@ def explanation_view(
         bars=tuple(BarView.model_validate(bar) for bar in placement.bars),
         evidence=tuple(EvidenceView.model_validate(fact) for fact in placement.evidence),
     )
+
+
+def understood_view(intent: Intent) -> dict[str, Any]:
+    """A message as understood, for programs; `clarification` only where something has to be said."""
+    asked = intent.clarification
+    return {
+        **IntentView.model_validate(intent).model_dump(mode="json"),
+        "references": list(intent.references),
+        **({"clarification": asked.text} if asked else {}),
+    }
 
 
 def item_view(item: Item) -> ItemView:

@@ -152,8 +152,10 @@ def _item_bursts(events: Sequence[FeedbackEvent], config: ScreeningConfig) -> It
     fresh = [event for event in events if event.timestamp - begun[event.user_id] <= config.item_window_s]
     newcomers = sorted(begun.values())
     for own in _by(fresh, lambda event: event.item_id or "").values():
-        # Each person's first word on the item.
-        firsts = list({event.user_id: event for event in reversed(own)}.values())[::-1]
+        said: dict[str, FeedbackEvent] = {}
+        for event in own:
+            said.setdefault(event.user_id, event)
+        firsts = list(said.values())
         crowd: set[str] = set()
         told = 0
         for first, last in _windows(firsts, config.item_window_s):

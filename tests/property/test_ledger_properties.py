@@ -10,7 +10,9 @@ from convrec.errors import DataError
 from convrec.ledger.profile import beliefs, build_profile, signal
 from convrec.ledger.schema import from_row, to_row
 from convrec.types import (
+    Clarification,
     Constraint,
+    Drop,
     ErasureEvent,
     Event,
     Facet,
@@ -48,6 +50,7 @@ CONSTRAINTS = st.lists(
         st.sampled_from(["include", "exclude", ">=", "<=", ">", "<"]),
         ANY_TEXT | FINITE,
         st.sampled_from(["must", "prefer", "avoid"]),
+        st.booleans(),
     ),
     max_size=3,
 ).map(tuple)
@@ -60,6 +63,15 @@ INTENTS = st.builds(
     constraints=CONSTRAINTS,
     reset=st.booleans(),
     dropped=CONSTRAINTS,
+    references=st.lists(st.integers(1, 20), max_size=2).map(tuple),
+    critiques=CONSTRAINTS,
+    toward=st.lists(ANY_TEXT, max_size=2).map(tuple),
+    away=st.lists(ANY_TEXT, max_size=2).map(tuple),
+    drops=st.lists(st.builds(Drop, ANY_TEXT, ANY_TEXT), max_size=2).map(tuple),
+    undo=st.booleans(),
+    lists=st.booleans(),
+    others=st.booleans(),
+    clarification=_maybe(st.builds(Clarification, ANY_TEXT, CONSTRAINTS, st.booleans())),
 )
 CANDIDATES = st.builds(ScoredCandidate, ANY_TEXT, FINITE, _maybe(FINITE), FINITE)
 

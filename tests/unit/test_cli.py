@@ -78,6 +78,24 @@ def test_feedback_on_an_unknown_item_says_so(folder: Path) -> None:
         run("feedback", "--user", "ann", "--item", "sofa", "--type", "like")
 
 
+def test_messages_are_understood_on_the_ingested_catalogue(folder: Path) -> None:
+    ingest()
+    code, out = run("understand", "I loved the Lamp", "three nice things", "--json")
+    assert code == 0
+    feedback, wish = map(json.loads, out.splitlines())
+    assert (feedback["kind"], feedback["mentions"]) == (
+        "feedback",
+        [{"item_id": "lamp", "title": "Lamp", "polarity": "liked"}],
+    )
+    assert set(wish) == {"kind", "query", "k", "mentions", "constraints", "references"}
+
+
+def test_a_conversation_is_understood_turn_by_turn(folder: Path) -> None:
+    ingest()
+    _, out = run("understand", "something nice", "from 1990", "--conversation", "--json")
+    assert [json.loads(line)["kind"] for line in out.splitlines()] == ["recommend", "refine"]
+
+
 def test_doctor_finds_what_is_missing_and_says_what_to_do(folder: Path) -> None:
     code, out = run("doctor", "--json")
     assert code == 3

@@ -270,3 +270,26 @@ def test_a_rejected_row_does_not_take_its_id(tmp_path: Path) -> None:
     assert isinstance(error, RowError)
     assert "x must be text" in error.reason
     assert item == Item("1", "A")
+
+
+def test_a_range_without_numbers_is_left_to_inference() -> None:
+    price = Facet("price", FacetType.RANGE, less=("cheaper",))
+    generic = replace(GENERIC, facets=(price,))
+    items = [Item(f"i{n}", f"Item {n}", {"price": n % 2 + 1}) for n in range(4)]
+    assert Catalogue(items, generic).facets == (price,)
+    told = [Item(f"i{n}", f"Item {n}", {"price": ("low", "high")[n % 2]}) for n in range(4)]
+    assert [facet.type for facet in Catalogue(told, generic).facets] == [FacetType.SET]
+
+
+def test_one_of_several_alternatives_is_enough() -> None:
+    items = [
+        Item("a", "A", {"genre": ("x",)}),
+        Item("b", "B", {"genre": ("y",)}),
+        Item("c", "C", {"genre": ("z",)}),
+    ]
+    catalogue = Catalogue(items, replace(GENERIC, facets=(Facet("genre", FacetType.SET),)))
+    either = [Constraint("genre", "include", value, "must", either=True) for value in ("x", "y")]
+    assert [i for i in catalogue if catalogue.meets(i, either)] == ["a", "b"]
+    assert [
+        i for i in catalogue if catalogue.meets(i, [*either, Constraint("genre", "exclude", "x", "must")])
+    ] == ["b"]

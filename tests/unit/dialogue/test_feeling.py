@@ -21,7 +21,7 @@ LINKED = {
     "not Alien": "alien disliked wish",
     "I've already seen Fargo": "fargo seen",
     "I watched Fargo and Heat": "fargo seen, heat seen",
-    "I haven't seen Fargo": "fargo neutral wish",
+    "I haven't seen Fargo": "fargo neutral",
     "Alien was great": "alien liked",
     "Alien was not good": "alien disliked",
     "I watched Fargo yesterday and it was boring": "fargo disliked",
@@ -29,7 +29,7 @@ LINKED = {
     "I'd like to see Fargo": "fargo neutral wish",
     "I love Heat. Show me Fargo": "heat liked, fargo neutral wish",
     "I liked Fargo but not Speed": "fargo liked, speed disliked wish",
-    "I don't hate Fargo": "fargo neutral wish",
+    "I don't hate Fargo": "fargo neutral",
     "Heat sucked": "heat disliked",
     "Have you seen Fargo?": "fargo neutral wish",
 }

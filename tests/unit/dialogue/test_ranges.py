@@ -12,7 +12,7 @@ def read(catalogue: Catalogue, message: str) -> str:
     tokens = tokenise(message)
     links = TitleLinker(catalogue, plain_words(catalogue)).link(message, tokens)
     taken = {i for link in links for i in range(link.first, link.last)}
-    constraints = [r.constraint for r in RangeReader(catalogue).read(tokens, taken, links)]
+    constraints = [r.constraint for r in RangeReader(catalogue).read(tokens, taken, links)[0]]
     return " ".join(f"{c.facet}{c.op}{c.value:g}{'?' * (c.strength == 'prefer')}" for c in constraints)
 
 
@@ -46,7 +46,7 @@ YEARS = {
     "something newer": "year>=1995?",
     "older": "year<=1990?",
     "not too old": "year>1990?",
-    "not old": "year>1990",
+    "not old": "year>1990?",
     "not from the 90s": "",
     "about an old man": "",
     "5 films": "",
@@ -65,7 +65,7 @@ WINES = {
     "vintage 1995": "vintage>=1995 vintage<=1995",
     "from 2010": "vintage>=2010 vintage<=2010",
     "over 2005": "vintage>2005",
-    "nothing expensive": "price<25",
+    "nothing expensive": "price<25?",
     "cheap and from the nineties": "vintage>=1990 vintage<=1999 price<=15?",
     "20": "",
 }
