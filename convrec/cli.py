@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from convrec import cli_adapters, cli_keys, cli_learning, cli_ledger, cli_understand
+from convrec import cli_adapters, cli_keys, cli_learning, cli_ledger, cli_prompts, cli_understand
 from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, UiPort, print_json
 from convrec.console import ConsoleSteps, print_checks, print_slate
 from convrec.errors import ConvRecError
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_adapters.app, name="adapters")
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_prompts.app, name="prompts")
 _out = Console()
 _err = Console(stderr=True)
 

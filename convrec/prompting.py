@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from convrec.errors import DataError, PromptError
-from convrec.types import Domain, Facet, FacetType
+from convrec.types import Domain, Facet, FacetType, Tongue
 
 _FILE_NAME = re.compile(r"(?P<task>[a-z][a-z0-9_]*)\.v(?P<version>[1-9][0-9]*)\.j2")
 _DOMAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -101,32 +101,70 @@ class Prompts:
 
     Args:
         prompts_dir: The folder that holds `<task>.v<N>.j2` files.
+        pinned: task -> the version that `load` takes where none is asked for; the latest of the other tasks.
     """
 
-    def __init__(self, prompts_dir: Path) -> None:
+    def __init__(self, prompts_dir: Path, pinned: Mapping[str, int] | None = None) -> None:
         self._dir = prompts_dir
+        self._pinned = pinned or {}
         self._environment = ImmutableSandboxedEnvironment(
             loader=DictLoader({}), undefined=StrictUndefined, autoescape=False
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self._dir
+
     def load(self, task: str, version: int | None = None) -> Prompt:
-        """A version of a task's template, the latest by default.
+        """A version of a task's template, the active one by default.
 
         Raises:
             PromptError: It does not exist (the message lists what does) or is malformed.
         """
-        known = {
-            (match["task"], int(match["version"])): path
-            for path in self._dir.glob("*.j2")
-            if (match := _FILE_NAME.fullmatch(path.name))
-        }
+        known = self._files()
         if version is None:
-            version = max((v for name, v in known if name == task), default=0)
+            version = self._active(task, known)
         if (task, version) not in known:
             wanted = f"{task}.v{version}" if version else task
             found = _names(f"{name}.v{v}" for name, v in known)
             raise PromptError(f"no prompt {wanted} in {self._dir}; known: {found}")
         return self._parse(task, version, known[task, version])
+
+    def named(self, name: str) -> Prompt:
+        """A version by its name, "rank.v1", or the active one by its task's.
+
+        Raises:
+            PromptError: as `load`.
+        """
+        task, _, version = name.partition(".v")
+        return self.load(task, int(version) if version.isdigit() else None)
+
+    def active(self) -> tuple[Prompt, ...]:
+        """The version of every task that is used, by task.
+
+        Raises:
+            PromptError: One is malformed.
+        """
+        return tuple(self.load(task) for task in sorted({task for task, _ in self._files()}))
+
+    def all(self) -> tuple[Prompt, ...]:
+        """Every version of every task, by task and version.
+
+        Raises:
+            PromptError: One is malformed.
+        """
+        return tuple(self._parse(task, version, path) for (task, version), path in sorted(self._files().items()))
+
+    def _files(self) -> dict[tuple[str, int], Path]:
+        return {
+            (match["task"], int(match["version"])): path
+            for path in self._dir.glob("*.j2")
+            if (match := _FILE_NAME.fullmatch(path.name))
+        }
+
+    def _active(self, task: str, known: Collection[tuple[str, int]]) -> int:
+        return self._pinned.get(task) or max((version for name, version in known if name == task), default=0)
 
     def _parse(self, task: str, version: int, path: Path) -> Prompt:
         text = _read(path, PromptError)
@@ -183,6 +221,22 @@ class _FacetTable(BaseModel):
         return self
 
 
+class _RangeWords(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    more: tuple[_Word, ...] = ()
+    less: tuple[_Word, ...] = ()
+
+
+class _LanguageTable(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    noun: _Word
+    plural: _Word
+    words: dict[_Word, dict[_Word, Annotated[tuple[_Word, ...], Field(min_length=1)]]] = {}
+    ranges: dict[_Word, _RangeWords] = {}
+
+
 class _DomainFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -194,6 +248,15 @@ class _DomainFile(BaseModel):
     rating_scale: tuple[_Number, _Number]
     infer_facets: StrictBool = False
     facets: dict[_Word, _FacetTable] = {}
+    languages: dict[_Word, _LanguageTable] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> _DomainFile:
+        for code, language in self.languages.items():
+            for facet in (*language.words, *language.ranges):
+                if facet not in self.facets:
+                    raise ValueError(f"languages.{code} has words for {facet!r}, which is no facet of this file")
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> _DomainFile:
@@ -219,9 +282,7 @@ def load_domain(prompts_dir: Path, name: str) -> Domain:
         raise DataError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
         raise DataError(f"{path}: {_first(error)}") from error
-    facets = tuple(
-        Facet(key, FacetType(table.type), table.words, table.more, table.less) for key, table in raw.facets.items()
-    )
+    facets = tuple(_facet(key, table, raw.languages.values()) for key, table in raw.facets.items())
     return Domain(
         name=name,
         noun=raw.noun,
@@ -232,7 +293,24 @@ def load_domain(prompts_dir: Path, name: str) -> Domain:
         facets=facets,
         rating_scale=raw.rating_scale,
         infer_facets=raw.infer_facets,
+        tongues={code: _tongue(language) for code, language in raw.languages.items()},
     )
+
+
+def _facet(name: str, table: _FacetTable, languages: Iterable[_LanguageTable]) -> Facet:
+    """A facet with its words in every language."""
+    words, more, less = dict(table.words), table.more, table.less
+    for language in languages:
+        for value, said in language.words.get(name, {}).items():
+            words[value] = (*words.get(value, ()), *said)
+        ranges = language.ranges.get(name, _RangeWords())
+        more, less = (*more, *ranges.more), (*less, *ranges.less)
+    return Facet(name, FacetType(table.type), words, more, less)
+
+
+def _tongue(language: _LanguageTable) -> Tongue:
+    labels = {name: {value: said[0] for value, said in values.items()} for name, values in language.words.items()}
+    return Tongue(language.noun, language.plural, labels)
 
 
 def _read(path: Path, error_type: type[PromptError | DataError]) -> str:

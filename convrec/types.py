@@ -77,6 +77,20 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
+class Tongue:
+    """What a domain is called in another language.
+
+    Args:
+        noun, plural: Of an item.
+        labels: facet -> value -> the word for it.
+    """
+
+    noun: str
+    plural: str
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
     """A catalogue's kind: its nouns, verbs, shown attributes and facets. Read from prompts/domains/NAME.toml.
 
@@ -90,6 +104,7 @@ class Domain:
         facets: What can be constrained.
         rating_scale: Lowest and highest rating of the interactions, for the map to [0, 1].
         infer_facets: Take facets from the catalogue's attributes as well (numbers: range; few values: set).
+        tongues: Language code -> what all this is called there; its words ask for values like the facets' own.
     """
 
     name: str
@@ -101,6 +116,7 @@ class Domain:
     facets: tuple[Facet, ...]
     rating_scale: tuple[float, float]
     infer_facets: bool = False
+    tongues: Mapping[str, Tongue] = field(default_factory=dict)
 
 
 # --- ledger events -----------------------------------------------------------------------------------------
@@ -481,9 +497,10 @@ class Evidence:
 
     Args:
         kind: ATTRIBUTE (facet and value that the item has and that was asked for or is liked), HISTORY (item_id
-            and title of a history item near in behaviour), REQUEST (words of the message found in the item),
+            and title of a history item that carries the score), REQUEST (words of the message found in the item),
             POPULARITY (value: how many people have it in their history).
         weight: How much it carries, comparable within one recommendation.
+        effect: Of HISTORY: how far the score falls without the item, or its Shapley value.
     """
 
     kind: EvidenceKind
@@ -492,6 +509,7 @@ class Evidence:
     value: str | None = None
     item_id: str | None = None
     title: str | None = None
+    effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,9 @@ fi
 install() { "$venv/bin/uv" pip install --python "$venv/bin/python" "${torch[@]}" --editable ".[$1]" >>"$log" 2>&1; }
 reason() { grep -iE 'error|cannot|because|failed|×|╰' "$log" | tail -1 | sed 's/^[ ×╰─▶|]*//'; }
 
-if ! install "$accelerator,demo,evaluation,dev"; then
+if ! install "$accelerator,demo,evaluation,multilingual,dev"; then
   say "vLLM cannot be installed here ($(reason)); convrec will use its transformers engine"
-  install "demo,evaluation,dev" || die "$(reason) (full log: $log)"
+  install "demo,evaluation,multilingual,dev" || die "$(reason) (full log: $log)"
 fi
 printf '%s' "$want" >"$stamp"
 say "Installed in $((SECONDS - started)) s"

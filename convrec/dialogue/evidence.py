@@ -1,7 +1,8 @@
 """Owns the evidence for recommendations: facts of catalogue, conversation and history. Writes no prose.
 
 An ATTRIBUTE without a title was asked for; with one, that liked item holds it too. The `value` of HISTORY says how
-the item is known: "liked", "named" (in this conversation) or "known" (from the history).
+the item is known: "liked", "named" (in this conversation) or "known" (from the history); its `effect` is what the
+score loses without it, see influence.py.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from convrec.data.catalogue import Catalogue, written
+from convrec.dialogue.influence import Effects, Method, effects
 from convrec.dialogue.language import STOP_WORDS, stem, stems, words
 from convrec.dialogue.wording import label, listed
 from convrec.retrieval.base import Retriever
@@ -22,12 +24,11 @@ from convrec.types import (
     Item,
     Polarity,
     Profile,
-    Recommendation,
+    RetrievalQuery,
     SessionState,
 )
 
 _POOL = 50
-_NEAREST = 2
 _LIFT = 1.2
 _WEIGHTS = {"must": 1.0, "prefer": 0.8}
 _KNOWN = {"liked": "which you liked", "named": "which you named", "known": "from your history"}
@@ -35,20 +36,26 @@ _REQUEST, _HISTORY, _LIKED, _POPULARITY = 0.9, 0.6, 0.4, 0.1
 
 
 class EvidenceFinder:
-    """Finds what supports a recommendation.
+    """Finds what supports recommendations.
 
     Args:
         catalogue: What the items are.
-        retriever: Says which items are near in behaviour.
+        retriever: Says what items would score without a part of the history.
         popularity: item_id -> how many people have it in their history; without it nothing is called popular.
+        method: How what the history carries is measured.
     """
 
     def __init__(
-        self, catalogue: Catalogue, retriever: Retriever, popularity: Mapping[str, int] | None = None
+        self,
+        catalogue: Catalogue,
+        retriever: Retriever,
+        popularity: Mapping[str, int] | None = None,
+        method: Method = "leave-one-out",
     ) -> None:
         self._catalogue = catalogue
         self._retriever = retriever
         self._popularity = popularity or {}
+        self._method = method
         self._sets = tuple(facet.name for facet in catalogue.facets if facet.type is FacetType.SET)
         self._counts = {
             name: Counter(written(v) for item in catalogue.values() for v in item.values(name))
@@ -56,16 +63,37 @@ class EvidenceFinder:
         }
 
     def explain(
-        self, recommendation: Recommendation, state: SessionState, profile: Profile
-    ) -> tuple[Evidence, ...]:
-        """The evidence for one recommendation, strongest first; empty when nothing is known in its favour."""
-        item = recommendation.item
+        self,
+        item_ids: Sequence[str],
+        state: SessionState,
+        profile: Profile,
+        query: RetrievalQuery,
+        scale: float = 1.0,
+        most: int = 2,
+    ) -> list[tuple[Evidence, ...]]:
+        """The evidence for each item, strongest first; () where nothing is known in its favour.
+
+        Args:
+            query: That the items were retrieved for.
+            scale: What a unit of the retrieval score is in the score that ordered them.
+            most: History items named per item.
+        """
+        known = self._known(state, profile)
+        carried = effects(self._method, self._retriever, query, item_ids, list(known))
         liked = self._liked(state, profile)
+        return [
+            self._of(self._catalogue[item_id], state, liked, list(self._carrying(own, known, scale, most)))
+            for item_id, own in zip(item_ids, carried, strict=True)
+        ]
+
+    def _of(
+        self, item: Item, state: SessionState, liked: Sequence[str], history: Sequence[Evidence]
+    ) -> tuple[Evidence, ...]:
         asked = tuple(self._asked(item, state.constraints))
         found = [
             *asked,
             *self._requested(item, state.query),
-            *self._near(item, state, profile),
+            *history,
             *self._shared(item, liked, {(e.facet, e.value) for e in asked}),
         ]
         count = self._popularity.get(item.item_id, 0)
@@ -95,18 +123,20 @@ class EvidenceFinder:
         if said:
             yield Evidence(EvidenceKind.REQUEST, _REQUEST, value=" ".join(said))
 
-    def _near(self, item: Item, state: SessionState, profile: Profile) -> Iterator[Evidence]:
-        """The items nearest in behaviour among those that this person likes, named or knows."""
-        named = {m.item_id: "named" for m in state.mentions if m.polarity is not Polarity.DISLIKED}
+    def _known(self, state: SessionState, profile: Profile) -> dict[str, str]:
+        """What can carry a score: items that this person likes, named or turned to, and how they are known."""
         known = {h.item_id: "known" for h in profile.history[-_POOL:] if h.signal > 0}
-        pool = {**known, **dict.fromkeys(profile.liked[:_POOL], "liked"), **named}
-        others = [i for i in pool if i != item.item_id and i in self._catalogue]
-        scored = zip(self._retriever.similar(item.item_id, others), others, strict=True)
-        nearest = sorted(((s, i) for s, i in scored if s > 0), key=lambda pair: (-pair[0], pair[1]))[:_NEAREST]
-        for similarity, other in nearest:
-            weight = _HISTORY * similarity / nearest[0][0]
+        liked = {item_id: "liked" for item_id in profile.liked if item_id in known}
+        named = {m.item_id: "named" for m in state.mentions if m.polarity in (Polarity.LIKED, Polarity.NEUTRAL)}
+        return {i: how for i, how in {**known, **liked, **named}.items() if i in self._catalogue}
+
+    def _carrying(self, own: Effects, known: Mapping[str, str], scale: float, most: int) -> Iterator[Evidence]:
+        """The items without which the score would fall furthest."""
+        best = sorted(((e, i) for i, e in own.items() if e > 0), key=lambda pair: (-pair[0], pair[1]))[:most]
+        for effect, other in best:
+            weight = _HISTORY * effect / best[0][0]
             title = self._catalogue[other].title
-            yield Evidence(EvidenceKind.HISTORY, weight, value=pool[other], item_id=other, title=title)
+            yield Evidence(EvidenceKind.HISTORY, weight, None, known[other], other, title, effect=scale * effect)
 
     def _shared(
         self, item: Item, liked: Sequence[str], asked: set[tuple[str | None, str | None]]

@@ -212,7 +212,7 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
         return False
     return any(
         (word in NEGATIONS or word in _AVERSIONS or word in _REFUSALS)
-        and following not in ("only", "just", "necessarily")
+        and following not in ("only", "just", "necessarily", "错", "仅", "只")
         and previous != "why"
         for previous, word, following in zip(["", *said], said, [*said[1:], ""], strict=False)
     )

@@ -56,7 +56,13 @@ _WISH_WORDS = vocabulary(
     little long top week worth anyone anybody"""
 )
 
-STOP_WORDS = FUNCTION_WORDS | _WISH_WORDS
+_IDLE_ELSEWHERE = vocabulary(
+    """quiero quisiera busco una un uno algo alguna alguno de del pelicula peliculas que para por ver gusta gustan
+    gracias hola recomienda recomiendame 我 想 要 看 喜 欢 的 找 个 一 部 电 影 片"""
+)
+"""The same in Spanish and Chinese."""
+
+STOP_WORDS = FUNCTION_WORDS | _WISH_WORDS | _IDLE_ELSEWHERE
 """Words that are cut from the edges of what is searched for."""
 
 
@@ -73,7 +79,8 @@ _REACH = 5
 
 NEGATIONS = vocabulary(
     """no not never without none nothing nor neither dont doesnt didnt isnt arent wasnt werent cant cannot couldnt
-    wont wouldnt shouldnt havent hasnt hadnt aint except excluding exclude avoid skip minus non"""
+    wont wouldnt shouldnt havent hasnt hadnt aint except excluding exclude avoid skip minus non
+    sin ni excepto 不 别"""
 )
 """Words that turn what follows them in the clause into its opposite."""
 

@@ -10,21 +10,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from typing import Literal
 from zlib import crc32
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.checker import mentioned
 from convrec.dialogue.evidence import why
 from convrec.dialogue.form import FilledForm, Sayable
+from convrec.dialogue.lines import one_line
 from convrec.dialogue.options import PLAIN, ReplyOptions
+from convrec.dialogue.placement import Placement
+from convrec.dialogue.prose import Prose
 from convrec.dialogue.script import Script
 from convrec.dialogue.sentences import TOLD, Sentences
 from convrec.dialogue.titles import mentions_outside
-from convrec.engine.base import Engine, OpenPrompt, Sampling, Tokenizer
+from convrec.dialogue.tongues import ENGLISH, Tongues
+from convrec.engine.base import Engine, OpenPrompt, Sampling
 from convrec.errors import EngineError, NotFoundError
 from convrec.prompting import Prompts
 from convrec.types import Intent, IntentKind, Recommendation, SessionState, Slate
 
 __all__ = ["ReplyWriter", "mentions_outside"]
+
+Mode = Literal["grammar", "free"]
 
 _QUERY_TOKENS = 32
 _ITEM_TOKENS = 48
@@ -44,6 +52,8 @@ class ReplyWriter:
         catalogue: Its titles are what a reply may not name beyond its slate.
         timeout_s: Seconds for the engine; then the reply is completed without it.
         temperature: Of the choice among sentences; the seed follows from the prompt, so equal turns read alike.
+        tongues: The languages other than English; it answers in that of the message where it is one of them.
+        mode: Whether the engine picks among the script's sentences or writes its own, which are checked.
 
     Raises:
         PromptError: There is no reply template.
@@ -56,13 +66,17 @@ class ReplyWriter:
         catalogue: Catalogue,
         timeout_s: float = 60.0,
         temperature: float = 0.7,
+        tongues: Tongues | None = None,
+        mode: Mode = "grammar",
     ) -> None:
         self._engine = engine
         self._prompt = prompts.load("reply")
         self._catalogue = catalogue
         self._timeout_s = timeout_s
         self._temperature = temperature
-        self._sentences = Sentences(catalogue)
+        self._tongues = tongues
+        self._prose = Prose(engine, prompts, catalogue, timeout_s, temperature) if mode == "free" else None
+        self._sentences = Sentences(catalogue, tongues)
 
     async def write(
         self,
@@ -71,6 +85,8 @@ class ReplyWriter:
         slate: Slate,
         opened: Callable[[], OpenPrompt],
         options: ReplyOptions = PLAIN,
+        about: Placement | None = None,
+        message: str = "",
     ) -> AsyncGenerator[str, None]:
         """Stream the reply to a turn in pieces; never empty, never an engine's error, only titles of the slate.
 
@@ -80,19 +96,31 @@ class ReplyWriter:
             slate: What is shown; empty when nothing qualified.
             opened: What the engine has read of the person and the message; called where it is to be asked.
             options: A form that the slate cannot fill is answered by one of the script's texts.
+            about: Where the item stands whose reasons were asked for.
+            message: What the person said; it tells their language.
         """
-        script = self._sentences.script(intent, state, slate)
+        language = self._tongues.detect(message) if self._tongues else ENGLISH
+        script = self._sentences.script(intent, state, slate, about, language)
         if options.form is not None:
             filled = await asyncio.to_thread(options.form.fill, self._sayable(script, slate))
             yield await self._fill(filled, intent, state, slate, opened, options) if filled else script.default
             return
         text = ""
-        if not (script.is_fixed or slate.degraded or intent.kind in _UNWRITTEN):
-            async with aclosing(self._generate(script, intent, state, slate, opened, options)) as pieces:
+        if not (slate.degraded or intent.kind in _UNWRITTEN or not slate.recommendations):
+            # Where an item stands that was asked about is the script's to say: it may not be left out.
+            if self._prose is not None and about is None:
+                spoken = self._tongues[language] if self._tongues else None
+                written = self._prose.write(intent, state, slate, opened, options, spoken)
+            else:
+                written = self._generate(script, intent, state, slate, opened, options)
+            async with aclosing(written) as pieces:
                 async for piece in pieces:
                     text += piece
                     yield piece
-        if rest := script.complete(text):
+        rest = script.complete(text)
+        if rest is None and not any(mentioned(text, r.item.title) for r in slate.recommendations):
+            rest = f" {script.default}"  # nothing of what was written freely, and true, named an item
+        if rest:
             yield rest
 
     def prompt(self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt) -> list[int]:
@@ -102,12 +130,12 @@ class ReplyWriter:
             "segment",
             domain=self._catalogue.domain,
             items=[
-                _line(self._catalogue.describe(r.item), _ITEM_TOKENS, tokenizer)
+                one_line(self._catalogue.describe(r.item), _ITEM_TOKENS, tokenizer)
                 for r in slate.recommendations[:TOLD]
             ],
             count=len(slate.recommendations),
             # What this very message asks for has been read.
-            query="" if state.query == intent.query else _line(state.query, _QUERY_TOKENS, tokenizer),
+            query="" if state.query == intent.query else one_line(state.query, _QUERY_TOKENS, tokenizer),
         )
         return [*opened.before, *tokenizer.encode(text + opened.after)]
 
@@ -151,6 +179,8 @@ class ReplyWriter:
         options: ReplyOptions,
     ) -> AsyncGenerator[str, None]:
         """The engine's pieces for as long as it answers in time and what it says is in the script."""
+        if isinstance(script, Script) and script.is_fixed:
+            return
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         stream: AsyncIterator[str] | None = None
         text = ""
@@ -188,11 +218,3 @@ class ReplyWriter:
             grammar=script.grammar(),
         )
         return self._engine.generate(prompt, sampling, adapter, salt)
-
-
-def _line(text: str, limit: int, tokenizer: Tokenizer) -> str:
-    """A text as one escaped line of at most `limit` tokens."""
-    line = tokenizer.escape(" ".join(text[: 20 * limit].split()))
-    while (count := len(tokenizer.encode(line))) > limit:
-        line = line[: len(line) * limit // count]
-    return line

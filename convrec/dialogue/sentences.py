@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 
 from convrec.data.catalogue import Catalogue, written
 from convrec.dialogue import patterns
+from convrec.dialogue.placement import Placement, placed
 from convrec.dialogue.script import Script
 from convrec.dialogue.titles import TitleScanner
+from convrec.dialogue.tongues import ENGLISH, Tongues
+from convrec.dialogue.translated import Translated
 from convrec.dialogue.wording import bounded, is_calendar, label, listed, refused, wanted, wishes_of
 from convrec.types import (
     Constraint,
@@ -53,31 +56,51 @@ class Sentences:
 
     Args:
         catalogue: Its titles are what must not be named, its domain what things are called.
+        tongues: The languages other than English.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, tongues: Tongues | None = None) -> None:
         self._catalogue = catalogue
+        self._tongues = tongues
         self._scanner = TitleScanner(catalogue)
         domain = catalogue.domain
         self._nouns = {"noun": domain.noun, "plural": domain.plural, "verb": domain.verb}
         self._calendars = tuple(facet.name for facet in catalogue.facets if is_calendar(catalogue, facet))
         self._sets = tuple(facet.name for facet in catalogue.facets if facet.type is FacetType.SET)
 
-    def script(self, intent: Intent, state: SessionState, slate: Slate) -> Script:
-        """Everything that a reply to this turn may be; every text of it names items of the slate only."""
+    def script(
+        self,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        about: Placement | None = None,
+        language: str = ENGLISH,
+    ) -> Script:
+        """Everything that a reply to this turn may be; every text of it names items of the slate only.
+
+        Args:
+            about: Where the item stands whose reasons were asked for; the reply begins with it.
+            language: Code of the person's.
+        """
         shown = slate.recommendations
         own = frozenset(r.item.item_id for r in shown)
         clarification = intent.clarification
         if clarification is not None and clarification.asks:
             asked = ([clarification.text], [text.format(**self._nouns) for text in patterns.ASKED_BACK])
             return Script((self._first_safe(asked, own)[:1] or ("…?",),))
+        said_first = self._said_first(intent, state, own)
+        spoken = self._tongues[language] if self._tongues is not None and not said_first else None
+        if spoken is not None:  # what a reply owes first is said in English only
+            translated = Translated(spoken, self._catalogue)
+            return translated.script(intent, state, slate, about, lambda texts: self._safe(texts, own))
         if not shown:
             return Script((self._first_safe(self._empty(state), own)[:1] or ("…",),))
         titles = [r.item.title for r in shown]
+        answer = self._safe((placed(about, self._catalogue),) if about else (), own)
         if intent.kind in (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE):
             slots = [self._leads(intent, own), self._joint(titles, patterns.EXAMPLES, own)]
         else:
-            slots = [self._said_first(intent, state, own), self._openings(intent, state, len(shown), own)]
+            slots = [answer, said_first, self._openings(intent, state, len(shown), own)]
             slots += [self._sentences(self._facts(r, own), n, own) for n, r in enumerate(shown[:TOLD])]
             rest = titles[TOLD:]
             slots += (

@@ -44,7 +44,7 @@ def update(state: SessionState, intent: Intent) -> SessionState:
     return SessionState(
         query=intent.query if renews else state.query,
         k=intent.k or state.k,
-        mentions=_named(state.mentions, intent.mentions),
+        mentions=_named(state.mentions, _felt(intent)),
         constraints=constraints,
         turns=state.turns + 1,
         toward=_latest(() if renews else state.toward, intent.toward),
@@ -85,6 +85,13 @@ def retrieval_query(state: SessionState, profile: Profile, now: float | None = N
         away=" ".join(state.away),
         now=now,
     )
+
+
+def _felt(intent: Intent) -> tuple[Mention, ...]:
+    """What counts of an intent's mentions: what a question is about may still be shown."""
+    if intent.kind is not IntentKind.WHY:
+        return intent.mentions
+    return tuple(mention for mention in intent.mentions if mention.polarity is not Polarity.NEUTRAL)
 
 
 def _kept(constraints: tuple[Constraint, ...], drops: Sequence[Drop]) -> tuple[Constraint, ...]:

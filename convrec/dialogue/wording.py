@@ -82,6 +82,7 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
+OPERATORS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 _BOUNDS = {
     True: {">=": "since", ">": "after", "<=": "up to", "<": "before"},
     False: {">=": "from", ">": "over", "<=": "up to", "<": "under"},

@@ -83,7 +83,11 @@ class Matcher:
         The last token of the forced text is left to the model: only it knows where the next token ends.
         """
         tokens: list[int] = []
-        for token in self._encode(self._matcher.find_jump_forward_string())[:-1][:limit]:
+        try:
+            text = self._matcher.find_jump_forward_string()
+        except UnicodeDecodeError:  # what is certain ends inside a character
+            return []
+        for token in self._encode(text)[:-1][:limit]:
             if not self._matcher.accept_token(token):
                 break
             tokens.append(token)

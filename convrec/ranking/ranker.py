@@ -9,7 +9,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.engine.base import OpenPrompt
 from convrec.errors import EngineError, NotFoundError
 from convrec.ranking.base import RankingContext
-from convrec.ranking.blend import Blend
+from convrec.ranking.blend import Blend, logit
 from convrec.ranking.breaker import Breaker
 from convrec.ranking.interest import Interest
 from convrec.types import Candidate, Recommendation, ScoredCandidate, Slate
@@ -92,6 +92,19 @@ class BlendRanker:
             prompt_hash=prompt_hash,
             adapter=version.adapter,
         )
+
+    async def told(self, context: RankingContext, candidate: Candidate) -> float | None:
+        """What the LLM adds to one candidate's score; None where it has no weight or cannot be asked."""
+        version = self.version
+        if version.blend.w_interest == 0.0:
+            return None
+        try:
+            (value,), _ = await self.breaker.call(
+                lambda: self._interest.score(context, [candidate], version.adapter)
+            )
+        except (EngineError, NotFoundError):
+            return None
+        return version.blend.w_interest * logit(value)
 
     def opened(self, context: RankingContext) -> OpenPrompt:
         """What the engine has read of a person to rank for them; see Interest.opened."""

@@ -47,6 +47,22 @@ class Retriever(Protocol):
         """
         ...
 
+    def rescore(
+        self, query: RetrievalQuery, item_ids: Sequence[str], variants: Sequence[RetrievalQuery]
+    ) -> list[list[float]]:
+        """What items would score for other queries among the candidates of one, for evidence.
+
+        Args:
+            query: Whose candidates they are compared with, so that `query` itself as a variant scores an item as
+                `retrieve` does.
+            item_ids: In the catalogue; they need not qualify.
+            variants: The other queries.
+
+        Returns:
+            One list per variant, in it one score per item.
+        """
+        ...
+
     def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
         """Behaviour similarity of an item to others (0 where unknown), for evidence."""
         ...

@@ -97,6 +97,14 @@ class Behaviour:
         # Nothing speaks for itself.
         return np.where(rows_H == row, 0.0, weights_H)
 
+    def links(self, rows_H: Rows, columns_C: Rows) -> NDArray[np.float64]:
+        """links_H_C: the weights of some rows and columns of B."""
+        if self.exact_N_N is not None:
+            exact_H_C: NDArray[np.float64] = self.exact_N_N[np.ix_(rows_H, columns_C)].astype(np.float64)
+            return exact_H_C
+        links_H_C = np.einsum("hf,cf->hc", self.left_N_F[rows_H], self.right_N_F[columns_C], dtype=np.float64)
+        return np.where(rows_H[:, None] == columns_C, 0.0, links_H_C)
+
     def scores(self, rows_H: Rows, weights_H: NDArray[np.floating], columns_C: Rows) -> NDArray[np.float64]:
         """scores_C of some items for a weighted history."""
         if self.exact_N_N is not None:

@@ -55,7 +55,7 @@ from convrec.retrieval.base import Embedder, Floats
 from convrec.retrieval.index import Index, build_index, open_index
 from convrec.retrieval.manifest import read_manifest
 from convrec.retrieval.sequences import Rows
-from convrec.retrieval.signals import Past
+from convrec.retrieval.signals import Links, Past
 from convrec.retrieval.texts import Texts, Words
 from convrec.types import Candidate, Constraint, FeedbackEvent, RetrievalQuery
 
@@ -156,11 +156,7 @@ class HybridRetriever:
             IndexUnavailableError: The index is damaged.
         """
         signals = self._signals(query)
-        barred = query.exclude | query.seeds.keys()
-        musts = [wish for wish in query.constraints if wish.strength == "must"]
-        found = [i for i in self._pool(signals, query, len(barred)) if self._qualifies(i, barred, musts)]
-        if len(found) < k:
-            found = [i for i in self._catalogue.ids if self._qualifies(i, barred, musts)]
+        found = self._found(signals, query, k)
         parts = self._parts(found, signals, query)
         best = _best(_sum(parts, len(found)), found, k)
         return self._candidates(
@@ -174,6 +170,22 @@ class HybridRetriever:
         """
         return self._candidates(item_ids, self._parts(item_ids, self._signals(query), query), query)
 
+    def rescore(
+        self, query: RetrievalQuery, item_ids: Sequence[str], variants: Sequence[RetrievalQuery]
+    ) -> list[list[float]]:
+        """What items would score for other queries among the candidates of one; see Retriever."""
+        own = self._signals(query)
+        pool = list(dict.fromkeys([*self._found(own, query, len(item_ids)), *item_ids]))
+        asked = [self._signals(variant, own if variant.text == query.text else None) for variant in variants]
+        rows_H = np.unique(np.concatenate([own.history.rows_H, *(signals.history.rows_H for signals in asked)]))
+        rows_C = np.array([self._row[item_id] for item_id in pool if item_id in self._row], np.int64)
+        links = self._index.signals.links(rows_H, rows_C)
+        places = [pool.index(item_id) for item_id in item_ids]
+        return [
+            [float(total) for total in _sum(self._parts(pool, signals, variant, links), len(pool))[places]]
+            for variant, signals in zip(variants, asked, strict=True)
+        ]
+
     def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
         """What each of the others in a history adds to an item's behaviour score (0 where unknown)."""
         if (row := self._row.get(item_id)) is None:
@@ -182,6 +194,15 @@ class HybridRetriever:
         found = np.zeros(len(others))
         found[list(known)] = self._index.signals.behaviour.added(np.array(list(known.values()), np.int64), row)
         return [float(weight) for weight in found]
+
+    def _found(self, signals: _Signals, query: RetrievalQuery, k: int) -> list[str]:
+        """Everything that is scored for a query: what its sources offer and qualifies; all where that is few."""
+        barred = query.exclude | query.seeds.keys()
+        musts = [wish for wish in query.constraints if wish.strength == "must"]
+        found = [i for i in self._pool(signals, query, len(barred)) if self._qualifies(i, barred, musts)]
+        if len(found) < k:
+            found = [i for i in self._catalogue.ids if self._qualifies(i, barred, musts)]
+        return found
 
     def _candidates(
         self, item_ids: Sequence[str], parts: Mapping[str, Scores], query: RetrievalQuery
@@ -210,14 +231,20 @@ class HybridRetriever:
         rows_C = np.array([self._row[item_id] for item_id in known], np.int64)
         return dict(zip(known, self._index.expectation.of(rows_H, opinions_H, rows_C), strict=True))
 
-    def _signals(self, query: RetrievalQuery) -> _Signals:
+    def _signals(self, query: RetrievalQuery, spoken: _Signals | None = None) -> _Signals:
+        """Of a query; `spoken` are those of one with the same text, which then is not embedded again."""
         seeds = self._rows(query.seeds)
         history = self._past(query)
+        if spoken is not None:
+            text, words = spoken.text, spoken.words
+        else:
+            text = self._embedder.embed([query.text])[0] if query.text.strip() else None
+            words = self._texts.shared(query.text)
         return _Signals(
             history=history,
             seeds=seeds,
-            text=self._embedder.embed([query.text])[0] if query.text.strip() else None,
-            words=self._texts.shared(query.text),
+            text=text,
+            words=words,
             content=self._content(self._text_rows(query.seeds)),
             rejected=self._rejected(history),
             away=-self._embedder.embed([query.away])[0] if query.away.strip() else None,
@@ -298,7 +325,9 @@ class HybridRetriever:
     def _qualifies(self, item_id: str, barred: frozenset[str], musts: Sequence[Constraint]) -> bool:
         return item_id not in barred and item_id in self._catalogue and self._catalogue.meets(item_id, musts)
 
-    def _parts(self, item_ids: Sequence[str], signals: _Signals, query: RetrievalQuery) -> dict[str, Scores]:
+    def _parts(
+        self, item_ids: Sequence[str], signals: _Signals, query: RetrievalQuery, links: Links | None = None
+    ) -> dict[str, Scores]:
         """The parts of the items' scores, each times its weight; 0 where the index does not know an item."""
         config, index = self._config, self._index
         places = [place for place, item_id in enumerate(item_ids) if item_id in self._row]
@@ -313,7 +342,7 @@ class HybridRetriever:
 
         parts: dict[str, Scores] = {}
         if len(signals.history.rows_H) and places:
-            combined_C = index.meta.fusion.combine(index.signals.features(signals.history, rows_C))
+            combined_C = index.meta.fusion.combine(index.signals.features(signals.history, rows_C, links))
             # However sure of itself a history is, a request must be able to outweigh it.
             parts["history"] = config.history * spread(combined_C / max(1.0, float(combined_C.max(initial=0.0))))
         if signals.seeds:

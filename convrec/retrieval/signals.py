@@ -52,6 +52,25 @@ class Past:
         return signals_H * decay ** np.arange(len(self.rows_H) - 1, -1, -1)
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What history items say of candidates, before it is weighed: for many histories made of the same items.
+
+    Args:
+        place: item_idx of a history item -> its row in the tables.
+        behaviour_H_C: Weights of behaviour.py.
+        transitions: By name, those of transitions.py, H x C each.
+    """
+
+    place: Mapping[int, int]
+    behaviour_H_C: Features
+    transitions: Mapping[str, Features]
+
+    def rows(self, rows_H: Rows) -> Rows:
+        """The rows of the tables for a history."""
+        return np.array([self.place[row] for row in rows_H.tolist()], np.int64)
+
+
 @dataclass(frozen=True)
 class Signals:
     """Everything that behaviour says, fitted: see the module.
@@ -66,21 +85,46 @@ class Signals:
     transitions: Mapping[str, Transitions]
     popularity: Popularity
 
-    def features(self, past: Past, columns_C: Rows) -> Features:
-        """features_C_F of candidates in the order of FEATURES, standardised over them."""
-        columns = [
-            self.behaviour.scores(past.rows_H, past.weights(decay), columns_C) for decay in _EASE_DECAYS.values()
-        ]
-        columns += [
-            self.transitions[name].scores(past.rows_H, past.weights(decay, rejections=False))[columns_C]
-            for name, decay in _NEXT_DECAYS.items()
-        ]
+    def links(self, rows_H: Rows, columns_C: Rows) -> Links:
+        """What some history items, each once, say of candidates."""
+        return Links(
+            {int(row): place for place, row in enumerate(rows_H)},
+            self.behaviour.links(rows_H, columns_C),
+            {name: self.transitions[name].links(rows_H, columns_C) for name in _NEXT_DECAYS},
+        )
+
+    def features(self, past: Past, columns_C: Rows, links: Links | None = None) -> Features:
+        """features_C_F of candidates in the order of FEATURES, standardised over them.
+
+        Args:
+            links: Of these candidates, with all of the history in them: the same result, sooner.
+        """
+        columns = self._said(past, columns_C) if links is None else self._said_by(past, links)
         columns.append(np.log1p(self.popularity.counts_N[columns_C]))
         columns += [self.popularity.lately(days, past.now, columns_C) for days in _DAYS.values()]
         raw_C_F = np.stack(columns, axis=1)
         spread_F = raw_C_F.std(axis=0)
         standard_C_F: Features = (raw_C_F - raw_C_F.mean(axis=0)) / np.where(spread_F > 1e-9, spread_F, np.inf)
         return standard_C_F
+
+    def _said(self, past: Past, columns_C: Rows) -> list[Features]:
+        said = [
+            self.behaviour.scores(past.rows_H, past.weights(decay), columns_C) for decay in _EASE_DECAYS.values()
+        ]
+        return said + [
+            self.transitions[name].scores(past.rows_H, past.weights(decay, rejections=False))[columns_C]
+            for name, decay in _NEXT_DECAYS.items()
+        ]
+
+    def _said_by(self, past: Past, links: Links) -> list[Features]:
+        rows = links.rows(past.rows_H)
+        said = [
+            np.einsum("h,hc->c", past.weights(decay), links.behaviour_H_C[rows]) for decay in _EASE_DECAYS.values()
+        ]
+        return said + [
+            np.einsum("h,hc->c", past.weights(decay, rejections=False), links.transitions[name][rows])
+            for name, decay in _NEXT_DECAYS.items()
+        ]
 
     def asked(self, past: Past, decay: float, pool: int) -> tuple[tuple[Floats, int], ...]:
         """The vectors that a history asks for candidates with, and how many each: of late, and of all along."""

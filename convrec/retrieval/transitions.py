@@ -67,6 +67,17 @@ class Transitions:
         weights = np.concatenate(values or [np.zeros(0)]).astype(np.float64)
         return np.bincount(columns, weights=weights, minlength=items).astype(np.float64, copy=False)
 
+    def links(self, rows_H: Rows, columns_C: Rows) -> NDArray[np.float64]:
+        """links_H_C: the entries of some rows and columns."""
+        links_H_C = np.zeros((len(rows_H), len(columns_C)))
+        row_N = np.zeros(len(self._indptr_N1) - 1)
+        for place, row in enumerate(rows_H):
+            part = slice(int(self._indptr_N1[row]), int(self._indptr_N1[row + 1]))
+            row_N[self._indices_Z[part]] = self._data_Z[part]
+            links_H_C[place] = row_N[columns_C]
+            row_N[self._indices_Z[part]] = 0.0
+        return links_H_C
+
 
 def count_transitions(sequences: Sequences, items: int, config: TransitionConfig) -> Mapping[str, Transitions]:
     """The matrices of everybody's choices, `next_<scale>` each.

@@ -20,6 +20,7 @@ PERSONAL: Mapping[str, str] = {
     "/v1/chat/completions": "user",
     "/v1/responses": "user",
     "/v1/recommendations": "user_id",
+    "/v1/explain": "user_id",
     "/v1/feedback": "user_id",
 }
 """Paths of the requests that act for somebody, and where their bodies name them first."""

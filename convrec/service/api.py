@@ -19,7 +19,9 @@ from convrec.service.transport import Transport
 from convrec.service.turnstile import Turnstile
 
 _BEARER = HTTPBearer(auto_error=False, description="A key of `convrec keys create`; none where none was made.")
-_TURNS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations"})
+_TURNS = frozenset(
+    {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations", "/v1/explain"}
+)
 
 
 def create_app(

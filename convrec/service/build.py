@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from sqlalchemy import Engine as Database
 
@@ -12,9 +14,11 @@ from convrec.data.sources import EMBEDDER, LANGUAGE_MODEL
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.judging import learned_kinds
-from convrec.dialogue.reply import ReplyWriter
+from convrec.dialogue.reply import Mode, ReplyWriter
+from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
+from convrec.engine.size import parameters
 from convrec.errors import ConvRecError, DataError, IndexUnavailableError, SettingsError
 from convrec.ledger.ledger import Ledger
 from convrec.progress import Progress, silent
@@ -27,6 +31,7 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Embedder
 from convrec.retrieval.hybrid import HybridConfig, HybridRetriever, hybrid_config
 from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder, index_status, open_index
+from convrec.retrieval.multilingual import MULTILINGUAL, MultilingualEmbedder
 from convrec.service.erase import Erased, erase
 from convrec.service.keys import KeyStore
 from convrec.service.recommender import Recommender
@@ -36,19 +41,35 @@ from convrec.training.base_model import require_fit
 from convrec.training.registry import AdapterVersion, Registry
 from convrec.training.screening import ScreeningConfig, screen
 
+_WRITES = 3e9
+"""From so many parameters on a model is taken to write sentences of which the checker keeps most."""
+
 
 class Workshop:
     """What an operator's settings stand for, opened when first asked for.
 
     Args:
         settings: Of this process.
+        pinned: task -> version of the prompts that are not the latest.
 
     Raises:
         LedgerError: The database cannot be opened (from the properties).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pinned: Mapping[str, int] | None = None) -> None:
         self.settings = settings
+        self._pinned = pinned or {}
+
+    def elsewhere(self, data_dir: Path, pinned: Mapping[str, int] | None = None) -> Workshop:
+        """The same models and settings over another data folder, with a ledger of its own; `pinned` as above."""
+        moved = {
+            "data_dir": data_dir,
+            "database_url": None,
+            "model": self.model,
+            "embedder": self._model(self.settings.embedder, EMBEDDER, "embedder"),
+            "domain": None,
+        }
+        return Workshop(self.settings.model_copy(update=moved), pinned)
 
     @cached_property
     def database(self) -> Database:
@@ -73,7 +94,7 @@ class Workshop:
     @cached_property
     def prompts(self) -> Prompts:
         """The prompt templates."""
-        return Prompts(self.settings.prompts_dir)
+        return Prompts(self.settings.prompts_dir, self._pinned)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -84,6 +105,8 @@ class Workshop:
         """
         from convrec.retrieval.embedding import SentenceEmbedder
 
+        if self.settings.embedder == MULTILINGUAL:
+            return MultilingualEmbedder()
         return SentenceEmbedder(self._model(self.settings.embedder, EMBEDDER, "embedder"))
 
     @cached_property
@@ -260,11 +283,26 @@ class Workshop:
             ranker=ranker,
             engine=engine,
             understanding=self.understanding(catalogue),
-            evidence=EvidenceFinder(catalogue, retriever, dict(zip(index.item_ids, counts, strict=True))),
-            writer=ReplyWriter(engine, self.prompts, catalogue, self.settings.reply_timeout_s),
+            evidence=EvidenceFinder(
+                catalogue, retriever, dict(zip(index.item_ids, counts, strict=True)), self.settings.explain
+            ),
+            writer=ReplyWriter(
+                engine,
+                self.prompts,
+                catalogue,
+                self.settings.reply_timeout_s,
+                tongues=Tongues(self.settings.prompts_dir),
+                mode=self._reply_mode(),
+            ),
             candidates=self.settings.candidates,
             k=self.settings.k,
         )
+
+    def _reply_mode(self) -> Mode:
+        if self.settings.reply != "auto":
+            return self.settings.reply
+        size = parameters(self.settings.model) if self.settings.model else None
+        return "free" if size is not None and size >= _WRITES else "grammar"
 
     def _model(self, name: str | None, demo: str, setting: str) -> str:
         if name is not None:

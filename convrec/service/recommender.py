@@ -13,6 +13,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.cut import Cut, Finish
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.options import PLAIN, ReplyOptions
+from convrec.dialogue.placement import Placement
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.understanding import Understanding
@@ -24,6 +25,7 @@ from convrec.ranking.base import RankingContext
 from convrec.ranking.breaker import Breaker
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
+from convrec.service.explain import Explainer
 from convrec.service.feedback import record
 from convrec.types import (
     Belief,
@@ -174,6 +176,7 @@ class Recommender:
         self._ranker = ranker
         self._understanding = understanding
         self._evidence = evidence
+        self._explainer = Explainer(catalogue, retriever, ranker, evidence, candidates)
         self._writer = writer
         self._k = k
         self._clock = clock
@@ -196,21 +199,22 @@ class Recommender:
         )
         profile = await self._profile(request.user_id)
         k = request.k or state.k or self._k
+        context = RankingContext(profile, state, request.message)
+        query = retrieval_query(state, profile, self._clock())
         slate = Slate(())
         if state.asked is None:  # a question shows nothing: what was asked for must hold until it is answered
-            query = retrieval_query(state, profile, self._clock())
-            slate = await self._slate(profile, state, request.message, query, k, request.version)
+            slate = await self._explained(await self._ranked(context, query, k, request.version), context, query)
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
         yield ready
         said = Cut(request.options, self.engine)
 
         def opened() -> OpenPrompt:
-            return self._ranker.opened(RankingContext(profile, state, request.message))
+            return self._ranker.opened(context)
 
+        about = await self._asked_about(intent, context, query, slate)
         try:
-            async with aclosing(
-                said.of(self._writer.write(intent, state, slate, opened, request.options))
-            ) as pieces:
+            reply = self._writer.write(intent, state, slate, opened, request.options, about, request.message)
+            async with aclosing(said.of(reply)) as pieces:
                 async for piece in pieces:
                     yield ReplyDelta(piece)
         finally:  # a client that leaves has read this much
@@ -225,15 +229,27 @@ class Recommender:
     async def recommend(self, request: RecommendRequest) -> SlateReady:
         """A slate without a conversation; its impression is in the ledger when this returns."""
         started = time.monotonic()
-        intent, state, profile, slate = await self._unshown(request)
+        intent, context, query, slate = await self._unshown(request)
         if request.explain:
-            slate = self._explained(slate, state, profile)
-        return await self._show(request.user_id, None, None, intent, state, slate, started)
+            slate = await self._explained(slate, context, query)
+        return await self._show(request.user_id, None, None, intent, context.state, slate, started)
 
     async def rank(self, request: RecommendRequest) -> Slate:
         """The slate that `recommend` would show, for nobody to see: without evidence, the ledger as it was."""
         *_, slate = await self._unshown(request)
         return slate
+
+    async def explain(self, user_id: str, item_id: str, session_id: str | None = None) -> Placement:
+        """Why an item would be shown to a user now, or would not; in a session, for what was asked there.
+
+        Raises:
+            NotFoundError: The catalogue has no such item.
+            IndexUnavailableError: Retrieval is impossible.
+        """
+        state = await self._session(ChatRequest(user_id, "", session_id))
+        profile = await self._profile(user_id)
+        query = retrieval_query(state, profile, self._clock())
+        return await self._explainer.explain(item_id, RankingContext(profile, state), query, state.k or self._k)
 
     @property
     def version(self) -> RankingVersion:
@@ -300,7 +316,7 @@ class Recommender:
             ]
         await asyncio.to_thread(self.ledger.append_many, [turn, *said])
 
-    async def _unshown(self, request: RecommendRequest) -> tuple[Intent, SessionState, Profile, Slate]:
+    async def _unshown(self, request: RecommendRequest) -> tuple[Intent, RankingContext, RetrievalQuery, Slate]:
         """The slate of a request without a conversation, and what it was made of."""
         intent = await asyncio.to_thread(self._understanding.understand, request.query, SessionState())
         intent = replace(intent, constraints=intent.constraints + request.constraints)
@@ -308,13 +324,13 @@ class Recommender:
         profile = await self._profile(request.user_id)
         query = retrieval_query(state, profile, self._clock())
         query = replace(query, exclude=query.exclude | request.exclude)
-        k = request.k or state.k or self._k
-        if request.candidates is None:
-            return intent, state, profile, await self._ranked(profile, state, request.query, query, k)
-        candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
         context = RankingContext(profile, state, request.query)
+        if request.candidates is None:
+            k = request.k or state.k or self._k
+            return intent, context, query, await self._ranked(context, query, k)
+        candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
         k = request.k or state.k or len(candidates)
-        return intent, state, profile, await self._ranker.rank(context, candidates, k)
+        return intent, context, query, await self._ranker.rank(context, candidates, k)
 
     def _among(self, item_ids: frozenset[str], query: RetrievalQuery) -> list[Candidate]:
         """Those of the items that every required wish allows, as candidates."""
@@ -323,32 +339,29 @@ class Recommender:
         # The best first, so that equally good ones do not come in the order that the client happened to send.
         return sorted(self._retriever.assess(query, allowed), key=lambda c: (-c.score, c.item_id))
 
-    async def _slate(
-        self,
-        profile: Profile,
-        state: SessionState,
-        message: str,
-        query: RetrievalQuery,
-        k: int,
-        version: RankingVersion | None,
-    ) -> Slate:
-        return self._explained(await self._ranked(profile, state, message, query, k, version), state, profile)
-
     async def _ranked(
-        self,
-        profile: Profile,
-        state: SessionState,
-        message: str,
-        query: RetrievalQuery,
-        k: int,
-        version: RankingVersion | None = None,
+        self, context: RankingContext, query: RetrievalQuery, k: int, version: RankingVersion | None = None
     ) -> Slate:
         candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self.candidates, k))
-        return await self._ranker.rank(RankingContext(profile, state, message), candidates, k, version)
+        return await self._ranker.rank(context, candidates, k, version)
 
-    def _explained(self, slate: Slate, state: SessionState, profile: Profile) -> Slate:
-        explained = [replace(r, evidence=self._evidence.explain(r, state, profile)) for r in slate.recommendations]
+    async def _explained(self, slate: Slate, context: RankingContext, query: RetrievalQuery) -> Slate:
+        """The slate with its evidence."""
+        shown, scale = slate.recommendations, self._ranker.version.blend.w_retrieval
+        found = await asyncio.to_thread(
+            self._evidence.explain, [r.item.item_id for r in shown], context.state, context.profile, query, scale
+        )
+        explained = (replace(r, evidence=evidence) for r, evidence in zip(shown, found, strict=True))
         return replace(slate, recommendations=tuple(explained))
+
+    async def _asked_about(
+        self, intent: Intent, context: RankingContext, query: RetrievalQuery, slate: Slate
+    ) -> Placement | None:
+        """Where the item stands that a message asks the reasons for; None where it asks for none."""
+        if intent.kind is not IntentKind.WHY or not intent.mentions:
+            return None
+        item_id = intent.mentions[0].item_id
+        return await self._explainer.explain(item_id, context, query, len(slate.recommendations), slate)
 
     async def _show(
         self,

@@ -38,6 +38,19 @@ class FilterBody(Body):
     strength: Strength = "must"
 
 
+class ExplainBody(Body):
+    """Ask why an item is shown to a user, or is not; with a session, for what was asked there."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"user_id": "ann", "item_id": "42"}]},
+    )
+
+    user_id: Id
+    item_id: Id
+    session_id: Id | None = None
+
+
 class Alive(BaseModel):
     """The process answers."""
 

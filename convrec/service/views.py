@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.evidence import why
+from convrec.dialogue.placement import Placement, placed
 from convrec.service.recommender import SlateReady, UserView
 from convrec.types import AttributeValue, Facet, FacetType, Intent, Item, Recommendation
 
@@ -62,6 +63,7 @@ class EvidenceView(View):
     value: str | None
     item_id: str | None
     title: str | None
+    effect: float | None
 
 
 class RecommendationView(View):
@@ -94,6 +96,32 @@ class SlateView(View):
     latency_ms: float
     intent: IntentView
     recommendations: tuple[RecommendationView, ...]
+
+
+class BarView(View):
+    """One thing that keeps an item off the slate; `constraint` where it fails one."""
+
+    kind: str
+    detail: str
+    constraint: ConstraintView | None
+
+
+class ExplanationView(View):
+    """Why an item is on the slate or is not; `why` says its evidence in one line, `answer` where it stands."""
+
+    user_id: str
+    session_id: str | None
+    item_id: str
+    title: str
+    shown: bool
+    rank: int | None
+    score: float
+    shown_score: float | None
+    interest: float | None
+    answer: str
+    why: str
+    bars: tuple[BarView, ...]
+    evidence: tuple[EvidenceView, ...]
 
 
 class ItemView(View):
@@ -192,6 +220,27 @@ def slate_view(ready: SlateReady, catalogue: Catalogue) -> SlateView:
         latency_ms=round(1000 * ready.latency_s, 1),
         intent=IntentView.model_validate(ready.intent),
         recommendations=tuple(_recommendation_view(r, catalogue) for r in slate.recommendations),
+    )
+
+
+def explanation_view(
+    user_id: str, session_id: str | None, placement: Placement, catalogue: Catalogue
+) -> ExplanationView:
+    """Where an item stands, in facts and words."""
+    return ExplanationView(
+        user_id=user_id,
+        session_id=session_id,
+        item_id=placement.item.item_id,
+        title=placement.item.title,
+        shown=placement.is_shown,
+        rank=placement.rank,
+        score=placement.score,
+        shown_score=placement.shown_score,
+        interest=placement.interest,
+        answer=placed(placement, catalogue),
+        why=why(placement.evidence, catalogue.domain, catalogue),
+        bars=tuple(BarView.model_validate(bar) for bar in placement.bars),
+        evidence=tuple(EvidenceView.model_validate(fact) for fact in placement.evidence),
     )
 
 

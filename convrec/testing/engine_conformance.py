@@ -138,6 +138,14 @@ class ModelConformance(EngineConformance):
         swapped = await engine.score(prefix, segments, Labels(yes=labels.no, no=labels.yes))
         assert [1 - score for score in swapped] == pytest.approx(scores, abs=self.tolerance)
 
+    async def test_a_grammar_may_part_inside_a_character(self, engine: Engine) -> None:
+        """Texts in any script, whose bytes part before their characters do, come out whole."""
+        texts = ("为你找到这些。", "推荐这个。", "看看这些。", "Café ñandú", "Café öst")
+        grammar = "root ::= " + " | ".join(f'"{text}"' for text in texts)
+        for seed in range(4):
+            sampling = Sampling(max_tokens=40, temperature=1.0, seed=seed, grammar=grammar)
+            assert await _text(engine, _prompt(engine), sampling) in texts
+
     async def test_grammar_is_obeyed(self, engine: Engine) -> None:
         grammar = 'root ::= "Try " pick " or " pick "."\npick ::= "Alpha Centauri" | "Beta Pictoris (1984)"'
         text = await _text(engine, _prompt(engine), Sampling(max_tokens=40, grammar=grammar))

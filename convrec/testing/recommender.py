@@ -14,6 +14,7 @@ from convrec.data.catalogue import Catalogue, CatalogueStore
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.reply import ReplyWriter
+from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine
 from convrec.ledger.ledger import Ledger
@@ -150,7 +151,7 @@ class _Cellar:
             engine=self.engine,
             understanding=Understanding(catalogue),
             evidence=EvidenceFinder(catalogue, retriever),
-            writer=ReplyWriter(self.engine, self.prompts, catalogue),
+            writer=ReplyWriter(self.engine, self.prompts, catalogue, tongues=Tongues(self.prompts.folder)),
             candidates=20,
             k=5,
         )

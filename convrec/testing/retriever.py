@@ -116,6 +116,18 @@ class RetrieverConformance:
         )
         assert retriever.retrieve(query, 10) == retriever.retrieve(query, 10)
 
+    def test_rescoring_answers_for_each_variant_and_item(self, retriever: Retriever, catalogue: Catalogue) -> None:
+        """The query itself scores what `retrieve` says; another history, another score."""
+        first, second, *_ = catalogue.ids
+        query = RetrievalQuery(
+            history=tuple(HistoryEntry(i, 1.0, float(n)) for n, i in enumerate((first, second)))
+        )
+        found = retriever.retrieve(query, 3)
+        item_ids = [candidate.item_id for candidate in found]
+        same, *rest = retriever.rescore(query, item_ids, [query, RetrievalQuery()])
+        assert np.allclose(same, [candidate.score for candidate in found])
+        assert [len(scores) for scores in rest] == [3]
+
     def test_similar_answers_for_each(self, retriever: Retriever, catalogue: Catalogue) -> None:
         """One number per item; an unknown one is 0, on either side."""
         first, second = catalogue.ids[:2]

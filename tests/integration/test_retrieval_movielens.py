@@ -1,6 +1,7 @@
 """The retriever on MovieLens-100K, through a real index with the real embedder."""
 
 import math
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.influence import effects, without
 from convrec.evaluation.base import Task
 from convrec.evaluation.datasets.movielens import read_movielens_100k
 from convrec.evaluation.metrics import ndcg, recall
@@ -132,3 +134,22 @@ def test_a_dislike_changes_the_order(movies: Movies) -> None:
         (c.item_id for c in before), key=lambda item_id: movies.retriever.similar(item_id, [disliked.item_id])
     )
     assert kin not in [c.item_id for c in after[: [c.item_id for c in before].index(kin) + 1]]
+
+
+def test_what_is_left_out_first_costs_the_served_score_more_than_another(movies: Movies) -> None:
+    """The first of the history against one drawn at random; scripts/check_reasons.py has 200 cases."""
+    rng = random.Random(5)
+    won = cases = 0
+    for case in movies.task.cases[::47]:
+        item_id = movies.retriever.retrieve(case.query, 5)[rng.randrange(5)].item_id
+        others = [entry.item_id for entry in case.query.history[-50:]]
+        (falls,) = effects("leave-one-out", movies.retriever, case.query, [item_id], others)
+        cited = max(falls, key=lambda other: falls[other])
+        losses = [served(movies, without(case.query, {left}), item_id) for left in (cited, rng.choice(others))]
+        won, cases = won + (losses[0] < losses[1]), cases + 1
+    assert cases >= 20
+    assert won >= 0.8 * cases
+
+
+def served(movies: Movies, query: RetrievalQuery, item_id: str) -> float:
+    return next((c.score for c in movies.retriever.retrieve(query, 400) if c.item_id == item_id), -math.inf)

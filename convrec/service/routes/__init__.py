@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 
 from convrec.service.keys import Scope
-from convrec.service.routes import adapters, feedback, items, jobs, recommendations, sessions, users
+from convrec.service.routes import adapters, explain, feedback, items, jobs, recommendations, sessions, users
 
 SCOPES: Mapping[Scope, tuple[APIRouter, ...]] = {
     # users.reading's path takes any rest for an id: it must come after the others of users.
     Scope.FEEDBACK: (feedback.router, users.importing),
     Scope.ADMIN: (users.ruling, items.writing, adapters.router, jobs.router),
-    Scope.CHAT: (recommendations.router, sessions.router, items.reading, users.reading),
+    Scope.CHAT: (recommendations.router, explain.router, sessions.router, items.reading, users.reading),
 }

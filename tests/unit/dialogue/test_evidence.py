@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.evidence import EvidenceFinder, why
+from convrec.dialogue.state import retrieval_query
 from convrec.types import (
     Candidate,
     Constraint,
@@ -13,20 +16,27 @@ from convrec.types import (
     Mention,
     Polarity,
     Profile,
-    Recommendation,
     RetrievalQuery,
     SessionState,
 )
 
 
 class Neighbours:
-    """A Retriever that only knows which items are near."""
+    """A Retriever in which each item of a history or conversation adds a fixed amount to every score."""
 
     def __init__(self, near: Mapping[str, float] | None = None) -> None:
         self._near = near or {}
 
     def retrieve(self, query: RetrievalQuery, k: int) -> list[Candidate]:
         return []
+
+    def rescore(
+        self, query: RetrievalQuery, item_ids: Sequence[str], variants: Sequence[RetrievalQuery]
+    ) -> list[list[float]]:
+        return [
+            [sum(self._near.get(i, 0.0) for i in {*(h.item_id for h in v.history), *v.seeds})] * len(item_ids)
+            for v in variants
+        ]
 
     def similar(self, item_id: str, others: Sequence[str]) -> list[float]:
         return [self._near.get(other, 0.0) for other in others]
@@ -44,7 +54,8 @@ def explain(
     popularity: Mapping[str, int] | None = None,
 ) -> tuple[Evidence, ...]:
     finder = EvidenceFinder(catalogue, Neighbours(near), popularity)
-    return finder.explain(Recommendation(catalogue[item_id], 1, 1.0, 0.5, 0.5, 1.0), state, profile)
+    (found,) = finder.explain([item_id], state, profile, retrieval_query(state, profile), scale=2.0)
+    return found
 
 
 def wish(*constraints: Constraint, query: str = "") -> SessionState:
@@ -74,7 +85,7 @@ def test_words_of_the_request_that_the_item_contains(movies: Catalogue) -> None:
     assert explain(movies, "alien", state) == ()
 
 
-def test_the_two_nearest_of_history_and_conversation(movies: Catalogue) -> None:
+def test_the_two_without_which_the_score_would_fall_furthest(movies: Catalogue) -> None:
     profile = Profile(
         "u",
         history=tuple(HistoryEntry(i, s, 0.0) for i, s in (("heat", 0.5), ("fargo", 1.0), ("go", -1.0))),
@@ -89,8 +100,15 @@ def test_the_two_nearest_of_history_and_conversation(movies: Catalogue) -> None:
         ("fargo", "Fargo", "liked"),
     ]
     assert history[0].weight > history[1].weight > 0
+    assert [e.effect for e in history] == pytest.approx([0.8, 0.4])  # in units of the served score
     unknown = explain(movies, "scream", SessionState(mentions=mentions), profile)
     assert not any(e.kind is EvidenceKind.HISTORY for e in unknown)
+
+
+def test_what_speaks_against_an_item_is_no_evidence(movies: Catalogue) -> None:
+    profile = Profile("u", history=(HistoryEntry("heat", 1.0, 0.0), HistoryEntry("fargo", 1.0, 1.0)))
+    found = explain(movies, "scream", SessionState(), profile, {"heat": -0.3, "fargo": 0.0})
+    assert [e for e in found if e.kind is EvidenceKind.HISTORY] == []
 
 
 def test_what_liked_items_have_in_common_beyond_the_catalogue(movies: Catalogue) -> None:

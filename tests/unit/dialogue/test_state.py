@@ -120,6 +120,14 @@ def test_the_retrieval_query_joins_conversation_and_profile() -> None:
     assert query.exclude == {"a", "b", "c", "d", "h", "x"}
 
 
+def test_a_question_about_an_item_neither_seeds_nor_bars_it() -> None:
+    asked = Intent(IntentKind.WHY, mentions=(Mention("heat", "Heat", Polarity.NEUTRAL),))
+    state = replay([Intent(IntentKind.RECOMMEND, query="boxing"), asked])
+    assert (state.query, state.mentions, state.turns) == ("boxing", (), 2)
+    felt = Intent(IntentKind.WHY, mentions=(Mention("heat", "Heat", Polarity.DISLIKED),))
+    assert replay([felt]).mentions == felt.mentions
+
+
 def test_what_is_dropped_is_gone_whatever_its_strength_became() -> None:
     said = [refine(genre("Comedy")), refine(genre("Western")), refine(year(">=", 1990.0), year("<", 2000.0))]
     dropped = Intent(IntentKind.REFINE, dropped=(genre("comedy"), year("<", 2000.0)))

@@ -141,6 +141,30 @@ def test_similar_is_what_a_history_item_adds(retriever: HybridRetriever, index: 
     assert kettle > 0 >= drill
 
 
+def test_rescoring_is_retrieving_among_the_same_candidates(retriever: HybridRetriever) -> None:
+    said = history("kettle-red", "drill-red", "cup-blue")
+    for query in (
+        RetrievalQuery(history=said),
+        RetrievalQuery(text="red cup", history=said, seeds={"bowl-red": 1.0, "pan-blue": -1.0}),
+    ):
+        found = retriever.retrieve(query, 8)
+        ids = [c.item_id for c in found]
+        less = RetrievalQuery(query.text, said[1:], query.seeds, now=9.0)
+        same, other = retriever.rescore(query, ids, [query, less])
+        assert same == pytest.approx([c.score for c in found])
+        assert other != pytest.approx(same)
+    (empty,) = retriever.rescore(query, [], [query])
+    assert empty == []
+
+
+def test_an_item_that_does_not_qualify_is_rescored_too(retriever: HybridRetriever) -> None:
+    query = RetrievalQuery(history=history("kettle-red"), exclude=frozenset({"cup-red"}))
+    ((barred,),) = retriever.rescore(query, ["cup-red"], [query])
+    assert barred == pytest.approx(
+        retriever.retrieve(RetrievalQuery(history=history("kettle-red")), 1)[0].score
+    ) or (barred > 0)
+
+
 def test_a_candidate_tells_what_is_expected_of_the_person(retriever: HybridRetriever) -> None:
     said = (HistoryEntry("kettle-red", 1.0, 0.0, 1.0), HistoryEntry("drill-red", 0.6, 1.0, 0.25))
     query = RetrievalQuery(history=said)
