@@ -31,6 +31,7 @@ from convrec.ranking.interest import Interest, InterestPrompts
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.erase import unlearned
+from convrec.service.prompts_check import adapter_objections
 from convrec.service.schedule import LastRun, write_last_run
 from convrec.service.steps import Steps
 from convrec.training.base_model import base_hash, base_name
@@ -251,7 +252,10 @@ async def _judge(
             with steps.step(f"Scoring them with {active.label}") as progress:
                 before = await interests_of(interest, lessons.judge, active.ref.name, progress)
         verdict = judge(lessons.judge, own, before, lessons.coverage, gate)
-        objections = await _parity(workshop, engine, ref, lessons.judge, prompts, steps)
+        objections = list(await _parity(workshop, engine, ref, lessons.judge, prompts, steps))
+        if verdict.accepted and not objections:
+            with steps.step("Holding golden conversations with it") as progress:
+                objections += await adapter_objections(workshop, engine, ref.name, catalogue.domain.name, progress)
     except ConvRecError as error:
         return Verdict(False, (str(error),), Blend())
     finally:
