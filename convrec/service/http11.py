@@ -1,10 +1,13 @@
 """How the API listens: HTTP/1.1 as uvicorn speaks it with h11, set so that what is no HTTP gets our answer too.
 
 h11 and not httptools, which takes headers of any length. No header says who a client is: proxies are not believed.
+Uvicorn waits without end for the rest of a request, and for a client to read; a machine that was switched off does
+neither, and its connection would hold a turn for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from uuid import uuid4
 
@@ -20,7 +23,49 @@ _log = structlog.get_logger(__name__)
 
 
 class Http11(H11Protocol):
-    """Uvicorn's protocol, whose own refusals have OpenAI's shape and an x-request-id."""
+    """Uvicorn's protocol, whose refusals have OpenAI's shape and an x-request-id, and whose patience ends.
+
+    Attributes:
+        patience_s: Seconds that a client may take to send a whole request, and to read what has piled up for it.
+    """
+
+    patience_s = 30.0
+    _sends: asyncio.TimerHandle | None = None
+    _reads: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request."""
+        super().connection_made(transport)
+        self._await_request()
+
+    def handle_events(self) -> None:
+        """Go on with what has come in."""
+        super().handle_events()
+        self._await_request()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._reads = self.loop.call_later(self.patience_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        _cancel(self._reads)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        _cancel(self._sends)
+        _cancel(self._reads)
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        """Start waiting where a request is not whole; one that comes in drops has no longer than any other."""
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            _cancel(self._sends)
+            self._sends = None
+        elif self._sends is None:
+            self._sends = self.loop.call_later(self.patience_s, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer bytes that are no HTTP, and close."""
@@ -43,6 +88,11 @@ class Http11(H11Protocol):
             ):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 def http_config(app: ASGIApp) -> uvicorn.Config:
