@@ -1,10 +1,8 @@
 """Owns the learned judge of kinds: a logistic regression over the text embedder's vector of a message.
 
 Rules know what they were told; a message of a kind that they have no words for they call a wish. The judge has
-    seen
-some 1,100 messages and weighs against the rules' own answer. On 148 messages that neither had seen, the rules
-    alone
-were right in .71, the judge alone in .85, both together in .89; on the 200 held-out ones .85, .89 and .89.
+seen some 1,100 messages and weighs against the rules' own answer. On 148 messages that neither had seen, the rules
+alone were right in .71, the judge alone in .85, both together in .89; on the 200 held-out ones .85, .89 and .89.
 
 It is fitted to one embedder (`scripts/train_understanding.py`); with any other the rules stand alone.
 """

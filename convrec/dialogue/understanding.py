@@ -60,6 +60,7 @@ _RESET = re.compile(
 )
 _WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
 _ABOUT_ITEMS = frozenset(IntentKind) - {IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE}
+_WISHES = frozenset({IntentKind.RECOMMEND, IntentKind.REFINE})
 _YES = vocabulary("yes yeah yep sure ok okay fine please alright right good great perfect y ja")
 _YES_COMPANY = vocabulary(
     """do that it then thanks thank you sounds go ahead instead lets works for me with yes why not would be"""
@@ -194,8 +195,10 @@ class Understanding:
             return by_rule
         titles = [link for link in found.links if not link.item_id.startswith("#")]
         judged = self._judge.kind(_masked(text, found.tokens, titles), by_rule)
-        # What names an item or a facet is about them, unless the rules know better.
-        return by_rule if judged not in _ABOUT_ITEMS and (found.links or found.readings) else judged
+        # What names an item or a facet is about them, and what names a facet alone asks for it, unless the rules
+        # know better.
+        known = _ABOUT_ITEMS if found.links else _WISHES if found.readings else frozenset(IntentKind)
+        return judged if judged in known else by_rule
 
     def _signs(self, found: _Reading, query: str, state: SessionState) -> Signs:
         stated = [reading.constraint for reading in found.readings if reading.stated]

@@ -160,7 +160,7 @@ async def adapter_objections(
     """What the golden conversations say against an adapter: for a gate.
 
     They are run with the base model and with the adapter on the same engine, so that the stored reports, which may
-    be of another model, do not matter; times are not compared.
+    be of another model, do not matter; times and tokens, which come with other slates, are not compared.
 
     Args:
         workshop: Models and prompts.
@@ -186,20 +186,24 @@ async def adapter_objections(
 
     base = await run(None, lambda done, what: progress(done / 2, what))
     own = await run(adapter, lambda done, what: progress((1 + done) / 2, what))
-    found = [o for now, before in zip(own, base, strict=True) for o in fallen(now, before, timed=False)]
+    found = [o for now, before in zip(own, base, strict=True) for o in fallen(now, before, costs=False)]
     return tuple(f"{adapter}: {objection}" for objection in found)
 
 
-def fallen(now: PromptReport, stored: PromptReport, *, timed: bool = True) -> list[str]:
+def fallen(now: PromptReport, stored: PromptReport, *, costs: bool = True) -> list[str]:
     """In words, the metrics that moved beyond their tolerance."""
     found = []
     for metric, before in stored.metrics.items():
         value = now.metrics.get(metric)
         if value is None:
             found.append(f"{_name(now.prompt)}: {metric} was {before:.3f} and is not measured any more")
-        elif (timed or not metric.endswith("_s")) and not TOLERANCES[metric].holds(value, before):
+        elif (costs or not _is_cost(metric)) and not TOLERANCES[metric].holds(value, before):
             found.append(f"{_name(now.prompt)}: {metric} was {before:.3f} with {stored.model} and is {value:.3f}")
     return found
+
+
+def _is_cost(metric: str) -> bool:
+    return metric == "tokens" or metric.endswith("_s")
 
 
 def report_file(prompt: str, prompts_dir: Path, domain: str = DOMAIN) -> Path:

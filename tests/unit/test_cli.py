@@ -92,7 +92,7 @@ def test_messages_are_understood_on_the_ingested_catalogue(folder: Path) -> None
 
 def test_a_conversation_is_understood_turn_by_turn(folder: Path) -> None:
     ingest()
-    _, out = run("understand", "something nice", "from 1990", "--conversation", "--json")
+    _, out = run("understand", "something nice", "forget all my filters", "--conversation", "--json")
     assert [json.loads(line)["kind"] for line in out.splitlines()] == ["recommend", "refine"]
 
 
