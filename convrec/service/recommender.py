@@ -123,6 +123,7 @@ class RecommendRequest:
         exclude: item_ids that must not come.
         candidates: Rank just these items of the catalogue, known to the person or not; None retrieves.
         explain: Whether evidence is looked for.
+        version: As for a ChatRequest.
     """
 
     user_id: str
@@ -132,6 +133,7 @@ class RecommendRequest:
     exclude: frozenset[str] = field(default_factory=frozenset)
     candidates: frozenset[str] | None = None
     explain: bool = True
+    version: RankingVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,10 +329,10 @@ class Recommender:
         context = RankingContext(profile, state, request.query)
         if request.candidates is None:
             k = request.k or state.k or self._k
-            return intent, context, query, await self._ranked(context, query, k)
+            return intent, context, query, await self._ranked(context, query, k, request.version)
         candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
         k = request.k or state.k or len(candidates)
-        return intent, context, query, await self._ranker.rank(context, candidates, k)
+        return intent, context, query, await self._ranker.rank(context, candidates, k, request.version)
 
     def _among(self, item_ids: frozenset[str], query: RetrievalQuery) -> list[Candidate]:
         """Those of the items that every required wish allows, as candidates."""
