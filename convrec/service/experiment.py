@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b, sha256
 
 from convrec.errors import ConvRecError
+from convrec.evaluation.online import BASE
 from convrec.ranking.ranker import RankingVersion
 from convrec.service.versions import Versions
 
@@ -54,6 +55,19 @@ class Experiment:
                 return label
             place -= part
         return None
+
+    def people(self, active: str | None) -> dict[str, float]:
+        """The names of the versions that rank, each with its share of the people.
+
+        Args:
+            active: Name of the active version; None is the base model.
+        """
+        ranking = {label: version for label, version in self._loaded.items() if self._exists(label)}
+        shares = {active or BASE: 1.0 - sum(self.shares[label] for label in ranking)}
+        for label, version in ranking.items():
+            name = version.adapter or BASE
+            shares[name] = shares.get(name, 0.0) + self.shares[label]
+        return shares
 
     def version(self, user_id: str) -> RankingVersion | None:
         """What ranks for a person, loaded; None is the active version. Reads a file."""

@@ -79,6 +79,10 @@ class RecommenderSlot:
         """Let operators in."""
         self._office = office
 
+    def adapters(self) -> Mapping[str, float]:
+        """The adapter versions that rank, with their shares of the people; none until one does."""
+        return {} if self._recommender is None else self.experiment.people(self._recommender.version.adapter)
+
     def get(self) -> Recommender:
         """The recommender.
 

@@ -101,8 +101,10 @@ async def test_slates_say_which_version_ranked_and_stats_tell_them_apart(tmp_pat
             stats = online_stats(small.ledger.impressions(), (), (1.0, 5.0))
             assert {of.version for of in stats.versions} == {"wines@1", "base"}
             assert sum(of.users for of in stats.versions) == 12
+            assert slot.adapters() == {"base": 0.5, "wines@1": 0.5}
             # Removed, as the erasure of a person does: it ranks for nobody.
             registry.forget(["wines/1"])
+            assert slot.adapters() == {"base": 1.0}
             user = next(user for user in PEOPLE if slot.experiment.label(user) == "wines/1")
             slate = await client.post("/v1/recommendations", json={"user_id": user})
             assert slate.json()["adapter"] is None
