@@ -5,13 +5,14 @@ item in it, and was not retracted:
 
 | figure | of | came true |
 | --- | --- | --- |
-| ctr | slates that showed something | a click or a like |
-| conversion | slates that showed something | a purchase |
+| ctr | slates | a click or a like |
+| conversion | slates | a purchase |
 | satisfaction | opinions | a like, or a rating of 75 % of its scale or more (4 of 1 to 5) |
 | degraded | slates | retrieval alone ordered it |
 
-An opinion is the latest like, dislike, not interested or rating of a person on an item of a slate.
-Shares are of slates or opinions, and these come in clusters, each person's: see clustered.py for the intervals.
+Turns that showed nothing, questions to the person among them, are no slates. An opinion is the latest like,
+dislike, not interested or rating of a person on an item of a slate. Slates and opinions come in clusters, each
+person's: see clustered.py for the intervals.
 A slate that degraded counts for the adapter version that was asked, and for no prompt: none was rendered.
 """
 
@@ -128,6 +129,8 @@ def online_stats(
             of_slate[event.impression_id].append(event)
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
     for impression in impressions:
+        if not impression.slate:
+            continue
         version = (impression.adapter or BASE) if by is By.ADAPTER else _prompt(impression)
         _count(tallies[version], impression, of_slate[impression.event_id], rating_scale)
     names = sorted(tallies, key=lambda name: (-len(tallies[name].latencies_s), name))
@@ -158,10 +161,9 @@ def _count(
     own = [event for event in feedback if event.user_id == user_id and event.item_id in shown]
     tally.latencies_s.append(impression.latency_s)
     tally.add("degraded", user_id, impression.degraded)
-    if shown:
-        kinds = {event.type for event in own}
-        tally.add("ctr", user_id, bool(kinds & _CLICKED))
-        tally.add("conversion", user_id, FeedbackType.PURCHASE in kinds)
+    kinds = {event.type for event in own}
+    tally.add("ctr", user_id, bool(kinds & _CLICKED))
+    tally.add("conversion", user_id, FeedbackType.PURCHASE in kinds)
     opinions = {event.item_id: event for event in own if event.type in _OPINIONS}  # the latest of each item
     for event in opinions.values():
         liked = event.type is FeedbackType.LIKE
