@@ -286,6 +286,7 @@ app.command("restore")(cli_ledger.restore_ledger)
 app.command("export")(cli_ledger.export_ledger)
 app.command("import")(cli_ledger.import_ledger)
 app.command("erase")(cli_ledger.erase_user)
+app.command("stats")(cli_ledger.show_stats)
 
 
 def main() -> None:

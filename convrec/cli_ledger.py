@@ -1,8 +1,9 @@
-"""`convrec backup`, `restore`, `export`, `import`, `erase`: parse, call, print. No logic."""
+"""`convrec backup`, `restore`, `export`, `import`, `erase`, `stats`: parse, call, print. No logic."""
 
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from convrec.cli_options import ATTENTION, DataDir, Json, print_json
-from convrec.console import ConsoleSteps, print_verdict
+from convrec.console import ConsoleSteps, print_stats, print_verdict
+from convrec.evaluation.online import By
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
 
@@ -114,6 +116,30 @@ def erase_user(
         _retrain(workshop, done.adapters)
     elif done.adapters and not as_json:
         _out.print("The next training removes them: a server with a schedule begins it now; else convrec retrain")
+
+
+def show_stats(
+    since: Annotated[
+        str | None, typer.Option(help="A date, a time (ISO 8601) or a number of days [everything]")
+    ] = None,
+    by: Annotated[By, typer.Option(help="Whose versions")] = By.ADAPTER,
+    against: Annotated[
+        str | None, typer.Option(help="Compare the others with this version [the most shown]")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print what slates led to per adapter or prompt version, with 95 % intervals, and how versions differ."""
+    from convrec.service.stats import ledger_stats, moment
+
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    scale = workshop.catalogue().domain.rating_scale
+    since_s = None if since is None else moment(since, time.time())
+    stats = ledger_stats(workshop.ledger, scale, by, since_s, against)
+    if as_json:
+        print_json(dataclasses.asdict(stats))
+    else:
+        print_stats(_out, stats)
 
 
 def _retrain(workshop: Workshop, adapters: tuple[str, ...]) -> None:

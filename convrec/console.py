@@ -13,12 +13,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from convrec.evaluation.clustered import Share, ShareDifference
+from convrec.evaluation.online import Stats
 from convrec.progress import Progress as StepProgress
 from convrec.service.doctor import Check
 from convrec.service.views import SlateView
 from convrec.training.gate import Verdict
 
 _LINE_S = 0.5
+_SHARES = {"ctr": "clicked", "conversion": "bought", "satisfaction": "satisfied", "degraded": "degraded"}
 _SIGN = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "[yellow]·[/yellow]"}
 
 
@@ -126,6 +129,34 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         console.print(table)
     for reason in verdict.reasons:
         console.print(f"{_SIGN[verdict.accepted]} {escape(reason)}")
+
+
+def print_stats(console: Console, stats: Stats) -> None:
+    """What slates led to, and how much more than those of the version compared with; with 95 % intervals."""
+    if not stats.versions:
+        console.print("no slates were shown in this time")
+        return
+    versions = Table(stats.by.value, "slates", "people", "p50", "p95", box=None, pad_edge=False)
+    for of in stats.versions:
+        seconds = (f"{of.latency_p50_s:.2f} s", f"{of.latency_p95_s:.2f} s")
+        versions.add_row(escape(of.version), f"{of.impressions:,}", f"{of.users:,}", *seconds)
+    console.print(versions)
+    than = {less.version: less for less in stats.comparisons}
+    against = f"more than {escape(stats.comparisons[0].against)}" if stats.comparisons else ""
+    shares = Table("%", stats.by.value, "", "of", against, box=None, pad_edge=False)
+    for name, word in _SHARES.items():
+        for of in stats.versions:
+            share: Share = getattr(of, name)
+            less: ShareDifference | None = getattr(than.get(of.version), name, None)
+            of_all = _percent(share.value, share.low, share.high)
+            more = "" if less is None else _percent(less.value, less.low, less.high, "+")
+            shares.add_row(word, escape(of.version), of_all, f"{share.trials:,}", more)
+            word = ""
+    console.print(shares)
+
+
+def _percent(value: float | None, low: float, high: float, sign: str = "") -> str:
+    return "-" if value is None else f"{value * 100:{sign}.1f} [{low * 100:{sign}.1f}, {high * 100:{sign}.1f}]"
 
 
 def print_checks(console: Console, checks: Sequence[Check]) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -56,6 +56,8 @@ class Settings(BaseSettings):
             which shares out what items carry together and takes several times as long.
         reply: How replies are written: from sentences that the model picks under a grammar, or freely, each
             sentence checked against the catalogue; `auto` is freely from 3 billion parameters on.
+        ab: Adapter versions that are compared, each with its share of the people ({"films/3": 0.5}); the active
+            one ranks for the rest. Who gets which is drawn from their user_id (service/experiment.py).
         max_turns: How many turns may be under way at once; the next are told to come back.
         api_key: The key that this process's own commands and chat page present to the API.
         cors_origins: Origins of web pages that may call the API from a browser; ["*"] for every page.
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
     retrain_hours: float = Field(default=0.0, ge=0)
     explain: Literal["leave-one-out", "shapley"] = "leave-one-out"
     reply: Literal["auto", "grammar", "free"] = "auto"
+    ab: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     max_turns: int = Field(default=64, ge=1)
     api_key: SecretStr | None = None
     cors_origins: tuple[str, ...] = ()
@@ -112,6 +115,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags win over the environment, which wins over convrec.toml."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("ab")
+    @classmethod
+    def _at_most_everybody(cls, shares: dict[str, float]) -> dict[str, float]:
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError("the shares are more than 1 together")
+        return shares
 
     @property
     def url(self) -> str:

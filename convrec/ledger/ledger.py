@@ -92,9 +92,15 @@ class Ledger:
                         raise _conflict(event_id)
         return frozenset(added)
 
-    def feedback(self, user_id: str | None = None) -> tuple[FeedbackEvent, ...]:
-        """Feedback of one user or of all, by timestamp, then in the order of appending."""
+    def feedback(self, user_id: str | None = None, since: float | None = None) -> tuple[FeedbackEvent, ...]:
+        """Feedback of one user or of all, by timestamp, then in the order of appending.
+
+        Args:
+            since: Only what has this timestamp or a later one.
+        """
         where = [EVENTS.c.kind == FEEDBACK]
+        if since is not None:
+            where.append(EVENTS.c.timestamp >= since)
         if user_id is not None:
             where.append(EVENTS.c.user_id == user_id)
         return self._events(FeedbackEvent, where, EVENTS.c.timestamp, EVENTS.c.seq)
@@ -124,10 +130,12 @@ class Ledger:
         return tuple(from_row(*row) for row in rows)
 
     def impressions(
-        self, session_id: str | None = None, user_id: str | None = None
+        self, session_id: str | None = None, user_id: str | None = None, since: float | None = None
     ) -> tuple[ImpressionEvent, ...]:
-        """Impressions in the order of appending, of one session, one user, both or all."""
+        """Impressions in the order of appending, of one session, one user, both or all; see feedback."""
         where = [EVENTS.c.kind == IMPRESSION]
+        if since is not None:
+            where.append(EVENTS.c.timestamp >= since)
         if session_id is not None:
             where.append(EVENTS.c.session_id == session_id)
         if user_id is not None:

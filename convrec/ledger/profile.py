@@ -35,6 +35,10 @@ _SIGNALS = {
 _TELLING = {FeedbackType.CLICK: 0, FeedbackType.SEEN: 1}
 _OPINION = 2
 
+LIKED_FROM = 0.75
+"""From this place on its scale a rating says that its item is liked."""
+_DISLIKED_TO = 0.25
+
 _BELIEFS = 12
 _LEAST_WEIGHT = 0.05
 # Opinions on nothing in particular that every user is taken to hold besides their own.
@@ -162,7 +166,7 @@ def _telling(event: FeedbackEvent) -> int:
 def _verdict(event: FeedbackEvent, rating_scale: tuple[float, float]) -> int:
     """1 liked, -1 disliked, 0 neither."""
     thought = opinion(event, rating_scale)
-    return 0 if thought is None else int(thought >= 0.75) - int(thought <= 0.25)
+    return 0 if thought is None else int(thought >= LIKED_FROM) - int(thought <= _DISLIKED_TO)
 
 
 def _set_beliefs(facet: str, liked: Sequence[Item], disliked: Sequence[Item]) -> list[Belief]:

@@ -43,6 +43,7 @@ def create_app(
     """
     metrics = Metrics()
     metrics.left_out(lambda: slot.left_out)
+    metrics.adapters(slot.adapters)
     app = FastAPI(
         title="convrec",
         summary="A conversational recommender that speaks OpenAI's chat completions",

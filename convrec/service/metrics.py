@@ -1,4 +1,10 @@
-"""Prometheus metrics of one app, in a registry of its own. Owns no route and reads no clock."""
+"""Prometheus metrics of one app, in a registry of its own. Owns no route and reads no clock.
+
+Acceptance is convrec_slates_accepted_total over convrec_slates_total. Match has drifted where
+convrec_match_expected and convrec_match_observed part from each other more than they did: those who give feedback
+are no random sample, so the distance itself says little. Both are of the last 1,000 items that feedback judged
+since the start (shown.py).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +13,14 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from convrec.evaluation.online import BASE
 from convrec.service.recommender import ChatEvent, SlateReady, TurnDone
+from convrec.service.shown import ShownSlates
 from convrec.training.screening import Reason
-from convrec.types import FeedbackType
+from convrec.types import FeedbackEvent
 
 # Seconds: from a cached slate on a GPU to a whole turn on two cores.
+_STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60)
 
 
@@ -35,6 +44,40 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._stage = Histogram(
+            "convrec_stage_seconds",
+            "Time of a slate by stage",
+            ("stage",),
+            buckets=_STAGE_BUCKETS,
+            registry=self._registry,
+        )
+        self._first_token = Histogram(
+            "convrec_first_token_seconds",
+            "From message to the first of the prose",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._slates = Counter(
+            "convrec_slates",
+            "Slates shown, with and without conversation",
+            ("adapter", "degraded"),
+            registry=self._registry,
+        )
+        self._accepted = Counter(
+            "convrec_slates_accepted",
+            "Slates shown of which an item was clicked, liked, bought or rated highly",
+            ("adapter",),
+            registry=self._registry,
+        )
+        self._adapter = Gauge(
+            "convrec_adapter_people",
+            "Share of the people for whom an adapter version ranks now",
+            ("adapter",),
+            registry=self._registry,
+        )
+        self._adapters: Callable[[], Mapping[str, float]] = dict
+        self._shown = ShownSlates()
+        self._watch_match()
         self._feedback = Counter(
             "convrec_feedback", "Feedback events newly stored", ("type",), registry=self._registry
         )
@@ -54,14 +97,33 @@ class Metrics:
                 self.slate(event)
             case TurnDone():
                 self._turn.observe(event.latency_s)
+                if event.first_token_s is not None:
+                    self._first_token.observe(event.first_token_s)
 
     def slate(self, ready: SlateReady) -> None:
         """A slate was made."""
         self._slate.observe(ready.latency_s)
+        for stage in {lap.stage for lap in ready.laps}:
+            spent = sum(lap.seconds for lap in ready.laps if lap.stage is stage)
+            self._stage.labels(stage.value).observe(spent)
+        if ready.slate.recommendations:  # a question shows none
+            self._slates.labels(ready.adapter or BASE, str(ready.slate.degraded).lower()).inc()
+            self._shown.add(ready)
 
-    def feedback(self, kind: FeedbackType) -> None:
+    def feedback(self, event: FeedbackEvent, rating_scale: tuple[float, float]) -> None:
         """A feedback event was stored."""
-        self._feedback.labels(kind.value).inc()
+        self._feedback.labels(event.type.value).inc()
+        accepted = self._shown.judge(event, rating_scale)
+        if accepted is not None:
+            self._accepted.labels(accepted.adapter or BASE).inc()
+
+    def adapters(self, people: Callable[[], Mapping[str, float]]) -> None:
+        """Show which adapter versions rank.
+
+        Args:
+            people: Share of the people by name of the version; asked when metrics are rendered.
+        """
+        self._adapters = people
 
     def left_out(self, counts: Callable[[], Mapping[str, int]]) -> None:
         """Show what does not train.
@@ -78,7 +140,24 @@ class Metrics:
 
     def render(self) -> bytes:
         """All metrics in Prometheus's text format."""
+        self._adapter.clear()  # what ranks no more is gone
+        for name, people in self._adapters().items():
+            self._adapter.labels(name).set(people)
         return generate_latest(self._registry)
+
+    def _watch_match(self) -> None:
+        for name, what in (
+            ("expected", "Mean match of the items that feedback judged last"),
+            ("observed", "Mean of what feedback said of them: 1 wanted, 0 not"),
+            ("judged", "How many these are"),
+        ):
+            gauge = Gauge(f"convrec_match_{name}", what, ("requested",), registry=self._registry)
+            for requested in (False, True):
+                value = partial(self._match, name, requested)
+                gauge.labels(str(requested).lower()).set_function(value)
+
+    def _match(self, name: str, requested: bool) -> float:
+        return float(getattr(self._shown.calibration(requested=requested), name))
 
 
 def _count(counts: Callable[[], Mapping[str, int]], reason: str) -> float:

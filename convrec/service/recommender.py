@@ -27,6 +27,7 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
 from convrec.service.explain import Explainer
 from convrec.service.feedback import record
+from convrec.service.stopwatch import Lap, Stage, Stopwatch
 from convrec.types import (
     Belief,
     Candidate,
@@ -88,6 +89,7 @@ class SlateReady:
     engine: str
     adapter: str | None
     latency_s: float
+    laps: tuple[Lap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class ReplyDelta:
 class TurnDone:
     """The end of a turn; tokens are those of the message and of the prose, latency_s is the whole turn.
 
+    `first_token_s` are the seconds until the first of the prose; None where there was none.
     `finish` is "length" where the reply was cut off because it may have no more tokens.
     """
 
@@ -108,6 +111,7 @@ class TurnDone:
     completion_tokens: int
     latency_s: float
     finish: Finish = "stop"
+    first_token_s: float | None = None
 
 
 ChatEvent = SlateReady | ReplyDelta | TurnDone
@@ -123,6 +127,7 @@ class RecommendRequest:
         exclude: item_ids that must not come.
         candidates: Rank just these items of the catalogue, known to the person or not; None retrieves.
         explain: Whether evidence is looked for.
+        version: As for a ChatRequest.
     """
 
     user_id: str
@@ -132,6 +137,7 @@ class RecommendRequest:
     exclude: frozenset[str] = field(default_factory=frozenset)
     candidates: frozenset[str] | None = None
     explain: bool = True
+    version: RankingVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,23 +195,29 @@ class Recommender:
             IndexUnavailableError: Retrieval is impossible.
             ForbiddenError: The session is somebody else's.
         """
-        started = time.monotonic()
+        watch = Stopwatch()
         session_id, turn_id = request.session_id or _new_id("ses"), _new_id("turn")
         state = await self._session(request)
+        watch.lap(Stage.LEDGER)
         intent = await asyncio.to_thread(self._understanding.understand, request.message, state)
         state = update(state, intent)
+        watch.lap(Stage.UNDERSTANDING)
         await self._append_turn(
             TurnEvent(turn_id, request.user_id, session_id, self._clock(), request.message, intent)
         )
         profile = await self._profile(request.user_id)
+        watch.lap(Stage.LEDGER)
         k = request.k or state.k or self._k
         context = RankingContext(profile, state, request.message)
         query = retrieval_query(state, profile, self._clock())
         slate = Slate(())
         if state.asked is None:  # a question shows nothing: what was asked for must hold until it is answered
-            slate = await self._explained(await self._ranked(context, query, k, request.version), context, query)
-        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, started)
+            slate = await self._ranked(context, query, k, request.version, watch)
+            slate = await self._explained(slate, context, query)
+            watch.lap(Stage.EVIDENCE)
+        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, watch)
         yield ready
+        first_token_s: float | None = None
         said = Cut(request.options, self.engine)
 
         def opened() -> OpenPrompt:
@@ -216,27 +228,29 @@ class Recommender:
             reply = self._writer.write(intent, state, slate, opened, request.options, about, request.message)
             async with aclosing(said.of(reply)) as pieces:
                 async for piece in pieces:
+                    first_token_s = first_token_s or watch.seconds
                     yield ReplyDelta(piece)
         finally:  # a client that leaves has read this much
-            done = time.monotonic() - started
+            done = watch.seconds
             await asyncio.to_thread(
                 self.ledger.append,
                 ReplyEvent(_new_id("rep"), request.user_id, session_id, turn_id, self._clock(), said.text, done),
             )
         count = self.engine.tokenizer.encode
-        yield TurnDone(len(count(request.message)), len(count(said.text)), done, said.finish)
+        yield TurnDone(len(count(request.message)), len(count(said.text)), done, said.finish, first_token_s)
 
     async def recommend(self, request: RecommendRequest) -> SlateReady:
         """A slate without a conversation; its impression is in the ledger when this returns."""
-        started = time.monotonic()
-        intent, context, query, slate = await self._unshown(request)
+        watch = Stopwatch()
+        intent, context, query, slate = await self._unshown(request, watch)
         if request.explain:
             slate = await self._explained(slate, context, query)
-        return await self._show(request.user_id, None, None, intent, context.state, slate, started)
+            watch.lap(Stage.EVIDENCE)
+        return await self._show(request.user_id, None, None, intent, context.state, slate, watch)
 
     async def rank(self, request: RecommendRequest) -> Slate:
         """The slate that `recommend` would show, for nobody to see: without evidence, the ledger as it was."""
-        *_, slate = await self._unshown(request)
+        *_, slate = await self._unshown(request, Stopwatch())
         return slate
 
     async def explain(self, user_id: str, item_id: str, session_id: str | None = None) -> Placement:
@@ -316,21 +330,29 @@ class Recommender:
             ]
         await asyncio.to_thread(self.ledger.append_many, [turn, *said])
 
-    async def _unshown(self, request: RecommendRequest) -> tuple[Intent, RankingContext, RetrievalQuery, Slate]:
+    async def _unshown(
+        self, request: RecommendRequest, watch: Stopwatch
+    ) -> tuple[Intent, RankingContext, RetrievalQuery, Slate]:
         """The slate of a request without a conversation, and what it was made of."""
         intent = await asyncio.to_thread(self._understanding.understand, request.query, SessionState())
         intent = replace(intent, constraints=intent.constraints + request.constraints)
         state = update(SessionState(), intent)
+        watch.lap(Stage.UNDERSTANDING)
         profile = await self._profile(request.user_id)
+        watch.lap(Stage.LEDGER)
         query = retrieval_query(state, profile, self._clock())
         query = replace(query, exclude=query.exclude | request.exclude)
         context = RankingContext(profile, state, request.query)
         if request.candidates is None:
             k = request.k or state.k or self._k
-            return intent, context, query, await self._ranked(context, query, k)
+            slate = await self._ranked(context, query, k, request.version, watch)
+            return intent, context, query, slate
         candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
+        watch.lap(Stage.RETRIEVAL)
         k = request.k or state.k or len(candidates)
-        return intent, context, query, await self._ranker.rank(context, candidates, k)
+        slate = await self._ranker.rank(context, candidates, k, request.version)
+        watch.lap(Stage.RANKING)
+        return intent, context, query, slate
 
     def _among(self, item_ids: frozenset[str], query: RetrievalQuery) -> list[Candidate]:
         """Those of the items that every required wish allows, as candidates."""
@@ -340,10 +362,18 @@ class Recommender:
         return sorted(self._retriever.assess(query, allowed), key=lambda c: (-c.score, c.item_id))
 
     async def _ranked(
-        self, context: RankingContext, query: RetrievalQuery, k: int, version: RankingVersion | None = None
+        self,
+        context: RankingContext,
+        query: RetrievalQuery,
+        k: int,
+        version: RankingVersion | None,
+        watch: Stopwatch,
     ) -> Slate:
         candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self.candidates, k))
-        return await self._ranker.rank(context, candidates, k, version)
+        watch.lap(Stage.RETRIEVAL)
+        slate = await self._ranker.rank(context, candidates, k, version)
+        watch.lap(Stage.RANKING)
+        return slate
 
     async def _explained(self, slate: Slate, context: RankingContext, query: RetrievalQuery) -> Slate:
         """The slate with its evidence."""
@@ -371,10 +401,10 @@ class Recommender:
         intent: Intent,
         state: SessionState,
         slate: Slate,
-        started: float,
+        watch: Stopwatch,
     ) -> SlateReady:
         """Append the impression, then hand the slate out."""
-        impression_id, latency_s = _new_id("imp"), time.monotonic() - started
+        impression_id, latency_s = _new_id("imp"), watch.seconds
         await asyncio.to_thread(
             self.ledger.append,
             ImpressionEvent(
@@ -392,6 +422,7 @@ class Recommender:
                 latency_s=latency_s,
             ),
         )
+        watch.lap(Stage.LEDGER)
         return SlateReady(
             user_id,
             session_id,
@@ -403,6 +434,7 @@ class Recommender:
             self.engine.name,
             slate.adapter,
             latency_s,
+            watch.laps,
         )
 
 

@@ -137,7 +137,7 @@ async def responses(body: ResponseBody, request: Request, served: ServedDep, rec
     """
     tool = wanted_tool(body.tools, body.tool_choice)
     said, options = read(body.messages(), "input"), body.options(tool)
-    events = turn(body.model, body.asked(said, options), recommender, served.slot.versions)
+    events = turn(body.model, body.asked(said, options), recommender, served.slot)
     reply = Reply(events, recommender.catalogue, served.metrics, options.form, body.ignored(said))
     response = ResponseReply(reply, body.echo(), tool)
     if not body.stream:

@@ -32,6 +32,7 @@ from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.erase import unlearned_position
+from convrec.service.experiment import Experiment
 from convrec.service.gate import Access
 from convrec.service.http11 import http_config
 from convrec.service.jobs import Jobs, retrain_command
@@ -158,6 +159,9 @@ async def _work(
         engine.unload_adapter,
         active=version.adapter,
     )
+    slot.experiment = Experiment(settings.ab, workshop.registry.has)
+    for trouble in await slot.experiment.begin(versions):
+        steps.note(trouble)
     slot.fill(workshop.recommender(catalogue, index, engine, version))
     opened.pop_all()
     shelf = _shelf(workshop, slot, index, engine)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Request
 
 from convrec.retrieval.base import Embedder
+from convrec.service.experiment import Experiment
 from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem
 from convrec.service.recommender import Recommender
@@ -50,6 +51,7 @@ class RecommenderSlot:
 
     Attributes:
         turns: Those that are under way.
+        experiment: Which version ranks for whom; the active one for all until one begins.
         left_out: Feedback that does not train, by reason, as of the last look.
     """
 
@@ -66,6 +68,7 @@ class RecommenderSlot:
         self.versions = versions
         self.embedder = embedder
         self.turns = Turns()
+        self.experiment = Experiment({})
         self.left_out: Mapping[str, int] = {}
 
     def fill(self, recommender: Recommender) -> None:
@@ -75,6 +78,10 @@ class RecommenderSlot:
     def open(self, office: Office) -> None:
         """Let operators in."""
         self._office = office
+
+    def adapters(self) -> Mapping[str, float]:
+        """The adapter versions that rank, with their shares of the people; none until one does."""
+        return {} if self._recommender is None else self.experiment.people(self._recommender.version.adapter)
 
     def get(self) -> Recommender:
         """The recommender.

@@ -10,23 +10,27 @@ from dataclasses import replace
 from convrec.errors import DataError, EngineError, EngineUnavailableError, NotFoundError
 from convrec.service.models import MODEL, no_model
 from convrec.service.recommender import ChatEvent, ChatRequest, Recommender
-from convrec.service.versions import Versions
+from convrec.service.slot import RecommenderSlot
 
 
 async def turn(
-    model: str, asked: ChatRequest, recommender: Recommender, versions: Versions | None
+    model: str, asked: ChatRequest, recommender: Recommender, slot: RecommenderSlot
 ) -> AsyncGenerator[ChatEvent, None]:
     """The events of a turn; see Recommender.chat.
 
     Args:
         model: `convrec`, or the name of an adapter version.
+        slot: Where versions are: those that requests may name, and those that are compared.
 
     Raises:
         Problem: 404, there is no such model, or it cannot be loaded.
         EngineUnavailableError: The engine is down, so it cannot be loaded now.
     """
     async with AsyncExitStack() as stack:
-        if model != MODEL:
+        versions = slot.versions
+        if model == MODEL:
+            asked = replace(asked, version=slot.experiment.version(asked.user_id))
+        else:
             if versions is None:
                 raise no_model(model)
             try:

@@ -138,6 +138,7 @@ class LedgerConformance:
         assert ledger.feedback() == (RATING, COMMENT, LIKE, tie)
         assert ledger.feedback("ann") == (RATING, LIKE, tie)
         assert ledger.feedback("nobody") == ()
+        assert ledger.feedback(since=COMMENT.timestamp) == (COMMENT, LIKE, tie)
 
     def test_conversations_are_read_by_session_in_the_order_of_appending(self, ledger: Ledger) -> None:
         """Turns and impressions follow appending, not clocks that step back."""
@@ -152,6 +153,7 @@ class LedgerConformance:
         assert ledger.impressions(session_id="s1") == (IMPRESSION, second)
         assert ledger.impressions(user_id="ann") == (IMPRESSION, second, elsewhere)
         assert ledger.impressions(session_id="s2", user_id="ann") == ()
+        assert ledger.impressions(since=IMPRESSION.timestamp) == (IMPRESSION, elsewhere, others)
         assert ledger.last_impression("s1") == second
 
     def test_users_are_counted_by_feedback_alone(self, ledger: Ledger) -> None:

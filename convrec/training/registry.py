@@ -80,6 +80,14 @@ class Registry:
         ]
         return [f"{name}/{number}" for name, number in sorted(found)]
 
+    def has(self, label: str) -> bool:
+        """Whether there is a whole version of this label."""
+        try:
+            self.get(label)
+        except (NotFoundError, DataError):
+            return False
+        return True
+
     def get(self, label: str) -> AdapterVersion:
         """A version by its label, name/version.
 
@@ -181,7 +189,7 @@ class Registry:
             labels = self._active()
             if not labels:
                 raise DataError("no adapter was ever promoted: there is nothing to go back to")
-            earlier = [label for label in labels[:-1] if self._whole(label)]
+            earlier = [label for label in labels[:-1] if self.has(label)]
             self._point(earlier)
         return self.active()
 
@@ -220,13 +228,6 @@ class Registry:
             for version in there:
                 _remove(version)
         return [version.label for version in there]
-
-    def _whole(self, label: str) -> bool:
-        try:
-            self.get(label)
-        except (NotFoundError, DataError):
-            return False
-        return True
 
     def _active(self) -> list[str]:
         """Labels in the order of their promotion; the last is active."""

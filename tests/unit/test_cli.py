@@ -14,7 +14,7 @@ from convrec.testing.adapters import publish_adapter
 from convrec.testing.engine import FakeEngine
 from convrec.testing.retriever import HashEmbedder
 from convrec.training.registry import Registry
-from convrec.types import FeedbackEvent, FeedbackType
+from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent
 
 ITEMS = "item_id,title,colour\nlamp,Lamp,red|blue\nchair,Chair,red\n,Nameless,red\nlamp,Again,red\n"
 EVENTS = "user_id,item_id,rating\nann,lamp,5\nann,chair,9\nbob,sofa,3\nbob,chair,2\n"
@@ -278,3 +278,23 @@ def test_erasing_asks_first_and_leaves_others(folder: Path) -> None:
     again = ingest()
     assert again["interactions_new"] == 0, "an old file does not bring them back"
     assert "erased" in json.dumps(again["errors"])
+
+
+def test_stats_compare_versions(folder: Path) -> None:
+    ingest()
+    ledger = Workshop(load_settings()).ledger
+    for n, (user, adapter) in enumerate([("ann", None), ("bob", None), ("ann", "things@1"), ("bob", "things@1")]):
+        shown = ImpressionEvent(
+            f"imp-{n}", user, None, None, 1e9 + n, ("lamp",), (), "rank.v1:a", "fake", adapter, False, 0.5
+        )
+        like = FeedbackEvent(f"like-{n}", user, FeedbackType.LIKE, 1e9 + 9, "lamp", impression_id=shown.event_id)
+        ledger.append_many([shown, like] if adapter else [shown])
+    code, out = run("stats", "--json")
+    stats = json.loads(out)
+    assert code == 0
+    assert [(of["version"], of["ctr"]["value"]) for of in stats["versions"]] == [("base", 0.0), ("things@1", 1.0)]
+    assert stats["comparisons"][0]["ctr"]["value"] == 1.0
+    _, text = run("stats", "--since", "2001-09-09")
+    assert "more than base" in text
+    assert "+100.0" in text
+    assert "no slates" in run("stats", "--since", "1")[1]

@@ -2,7 +2,7 @@
 
 chat      ask for slates, look at items, at a person's profile and conversations
 feedback  say what people did
-admin     change catalogue, adapters and trainings; list, export and erase people
+admin     change catalogue, adapters and trainings; list, export and erase people; what slates led to
 """
 
 from __future__ import annotations
@@ -12,11 +12,21 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 
 from convrec.service.keys import Scope
-from convrec.service.routes import adapters, explain, feedback, items, jobs, recommendations, sessions, users
+from convrec.service.routes import (
+    adapters,
+    explain,
+    feedback,
+    items,
+    jobs,
+    recommendations,
+    sessions,
+    stats,
+    users,
+)
 
 SCOPES: Mapping[Scope, tuple[APIRouter, ...]] = {
     # users.reading's path takes any rest for an id: it must come after the others of users.
     Scope.FEEDBACK: (feedback.router, users.importing),
-    Scope.ADMIN: (users.ruling, items.writing, adapters.router, jobs.router),
+    Scope.ADMIN: (users.ruling, items.writing, adapters.router, jobs.router, stats.router),
     Scope.CHAT: (recommendations.router, explain.router, sessions.router, items.reading, users.reading),
 }

@@ -157,7 +157,7 @@ async def feedback(body: FeedbackBody, served: ServedDep, recommender: Recommend
     event = body.event()
     stored = await recommender.record_feedback(event)
     if stored:
-        served.metrics.feedback(event.type)
+        served.metrics.feedback(event, recommender.catalogue.domain.rating_scale)
     return FeedbackAnswer(event_id=event.event_id, stored=stored)
 
 
@@ -177,7 +177,7 @@ async def feedback_batch(body: FeedbackBatch, served: ServedDep, recommender: Re
     outcomes = await asyncio.to_thread(record_many, events, recommender.catalogue, recommender.ledger)
     for event, outcome in zip(events, outcomes, strict=True):
         if outcome is True:
-            served.metrics.feedback(event.type)
+            served.metrics.feedback(event, recommender.catalogue.domain.rating_scale)
     told = tuple(_told(event.event_id, outcome) for event, outcome in zip(events, outcomes, strict=True))
     counts = [outcome.status for outcome in told]
     return BatchAnswer(

@@ -67,6 +67,7 @@ async def recommendations(
         exclude=frozenset(body.exclude),
         candidates=None if body.candidates is None else _known(body.candidates, recommender.catalogue),
         explain=body.explain,
+        version=served.slot.experiment.version(body.user_id),
     )
     made = await while_connected(request, recommender.recommend(asked))
     served.metrics.slate(made)

@@ -156,7 +156,7 @@ async def history(
     rows = [row.model_dump() | {"user_id": user_id} for row in body.rows]
     answer, new = await asyncio.to_thread(_import, rows, recommender.catalogue, recommender.ledger)
     for event in new:
-        served.metrics.feedback(event.type)
+        served.metrics.feedback(event, recommender.catalogue.domain.rating_scale)
     return answer
 
 
