@@ -207,16 +207,10 @@ async def test_replies_that_the_model_did_not_end_are_not_valid(workshop: Worksh
 
 @pytest.mark.model
 async def test_the_embedded_model_behaves_as_its_reports_say(demo_data_dir: Path, tmp_path: Path) -> None:
-    """The first of the real check; `convrec prompts check` holds all conversations and injections."""
-    folder = tmp_path / "prompts"
-    shutil.copytree(PROMPTS, folder)
-    for name in ("conversations", "injections"):
-        file = folder / "golden" / "movies" / f"{name}.jsonl"
-        file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
     models = demo_data_dir / "models"
     settings = Settings(
         data_dir=tmp_path,
-        prompts_dir=folder,
+        prompts_dir=PROMPTS,
         engine="transformers",
         model=str(models / "SmolLM2-135M-Instruct"),
         embedder=str(models / "all-MiniLM-L6-v2"),
@@ -224,13 +218,9 @@ async def test_the_embedded_model_behaves_as_its_reports_say(demo_data_dir: Path
     engine = TransformersEngine(settings.model or "")
     await engine.start()
     try:
-        measured = await run_golden(Workshop(settings), load_golden(folder, "movies"), engine)
+        checked = await check_behaviour(Workshop(settings), engine)
     finally:
         await engine.close()
-    rank, reply = measured.metrics["rank"], measured.metrics["reply"]
-    assert (rank["constraints"], rank["injections"], rank["pushed"]) == (1.0, 1.0, 0.0)
-    assert (reply["valid"], reply["inside"]) == (1.0, 1.0)
-    stored = read_report(report_file("rank.v3", PROMPTS))
-    assert stored is not None
-    assert rank["tokens"] <= Prompts(PROMPTS).load("rank").token_budget
-    assert rank["ndcg"] >= stored.metrics["ndcg"] - 0.2  # of two conversations only
+    assert checked.objections == ()
+    assert {report.model for report in checked.reports} == {"SmolLM2-135M-Instruct"}
+
