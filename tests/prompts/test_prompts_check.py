@@ -223,4 +223,3 @@ async def test_the_embedded_model_behaves_as_its_reports_say(demo_data_dir: Path
         await engine.close()
     assert checked.objections == ()
     assert {report.model for report in checked.reports} == {"SmolLM2-135M-Instruct"}
-
