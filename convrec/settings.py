@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
+    def traced(self) -> bool:
+        """Whether OpenTelemetry's own variables say where spans go."""
+        return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+
+    @property
     def queue_timeout_s(self) -> float:
         """How long a score may wait in an engine for those of all other turns."""
         return self.max_turns * self.score_timeout_s

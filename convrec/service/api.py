@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
@@ -18,6 +21,9 @@ from convrec.service.slot import RecommenderSlot, Served, ServerInfo
 from convrec.service.transport import Transport
 from convrec.service.turnstile import Turnstile
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
 _BEARER = HTTPBearer(auto_error=False, description="A key of `convrec keys create`; none where none was made.")
 _TURNS = frozenset(
     {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/recommendations", "/v1/explain"}
@@ -31,6 +37,7 @@ def create_app(
     max_turns: int = 64,
     access: Access | None = None,
     log_messages: bool = False,
+    tracer: Tracer | None = None,
 ) -> FastAPI:
     """The app.
 
@@ -40,6 +47,7 @@ def create_app(
         max_turns: How many turns may be under way at once.
         access: Who may do what; everybody everything where None.
         log_messages: Log what people say too.
+        tracer: Makes OpenTelemetry's spans; none where None.
     """
     metrics = Metrics()
     metrics.left_out(lambda: slot.left_out)
@@ -62,6 +70,11 @@ def create_app(
     if access is not None and access.origins:
         app.add_middleware(Cors, origins=access.origins)
     app.add_middleware(Transport, metrics=metrics, log_messages=log_messages)
+    if tracer is not None:
+        from convrec.service.tracing import Tracing, trace_laps
+
+        metrics.tell(partial(trace_laps, tracer))
+        app.add_middleware(Tracing, tracer=tracer)
     app.include_router(openai.router, tags=[Scope.CHAT])
     for scope, routers in SCOPES.items():
         for router in routers:

@@ -8,7 +8,7 @@ since the start (shown.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from convrec.evaluation.online import BASE
 from convrec.service.recommender import ChatEvent, SlateReady, TurnDone
 from convrec.service.shown import ShownSlates
+from convrec.service.stopwatch import Lap
 from convrec.training.screening import Reason
 from convrec.types import FeedbackEvent
 
@@ -28,6 +29,7 @@ class Metrics:
     """Counts what the server did."""
 
     def __init__(self) -> None:
+        self._tell: Callable[[Sequence[Lap]], None] = lambda _: None
         self._registry = CollectorRegistry()
         self._turns = Counter(
             "convrec_turns", "Chat turns answered", ("engine", "degraded"), registry=self._registry
@@ -102,6 +104,7 @@ class Metrics:
 
     def slate(self, ready: SlateReady) -> None:
         """A slate was made."""
+        self._tell(ready.laps)
         self._slate.observe(ready.latency_s)
         for stage in {lap.stage for lap in ready.laps}:
             spent = sum(lap.seconds for lap in ready.laps if lap.stage is stage)
@@ -133,6 +136,10 @@ class Metrics:
         """
         for reason in Reason:
             self._left_out.labels(reason.value).set_function(partial(_count, counts, reason.value))
+
+    def tell(self, laps: Callable[[Sequence[Lap]], None]) -> None:
+        """Tell somebody the laps of each slate, when it is ready."""
+        self._tell = laps
 
     def error(self, status: int) -> None:
         """An answer was an error."""

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
@@ -46,6 +47,9 @@ from convrec.service.steps import Steps
 from convrec.service.swap import Swap
 from convrec.service.versions import Versions
 from convrec.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 _PATIENCE_S = 60.0
 """How long the chat page may take to answer."""
@@ -268,16 +272,41 @@ async def _listening(
         opened = socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
-    app = create_app(
-        slot, info=info, max_turns=settings.max_turns, access=access, log_messages=settings.log_messages
-    )
-    server = _Uvicorn(http_config(app))
-    serving = asyncio.create_task(server.serve(sockets=[opened]))
+    with _tracer(settings) as tracer:
+        app = create_app(
+            slot,
+            info=info,
+            max_turns=settings.max_turns,
+            access=access,
+            log_messages=settings.log_messages,
+            tracer=tracer,
+        )
+        server = _Uvicorn(http_config(app))
+        serving = asyncio.create_task(server.serve(sockets=[opened]))
+        try:
+            yield _url(host, opened.getsockname()[1])
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@contextmanager
+def _tracer(settings: Settings) -> Iterator[Tracer | None]:
+    """What makes spans, where OpenTelemetry's variables say where they go; on exit they are sent."""
+    if not settings.traced:
+        yield None
+        return
     try:
-        yield _url(host, opened.getsockname()[1])
+        from convrec.service.tracing import otlp_provider
+    except ImportError as error:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set and OpenTelemetry is not installed; install convrec[otel]"
+        ) from error
+    provider = otlp_provider()
+    try:
+        yield provider.get_tracer("convrec")
     finally:
-        server.should_exit = True
-        await serving
+        provider.shutdown()
 
 
 @asynccontextmanager
