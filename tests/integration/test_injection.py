@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from convrec.engine.base import Labels, Sampling
 from convrec.service.api import create_app
-from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.service.slot import ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_server
 
@@ -67,9 +68,8 @@ class Listening(FakeEngine):
 class Shop:
     """A small server, and how it is asked."""
 
-    def __init__(self, slot: RecommenderSlot, engine: Listening) -> None:
+    def __init__(self, app: FastAPI, engine: Listening) -> None:
         self.engine = engine
-        app = create_app(slot, info=ServerInfo("fake-lm", "0", 0.0))
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
     async def do(self, method: str, path: str, body: Any = None) -> httpx.Response:
@@ -90,14 +90,14 @@ def says(text: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RecommenderSlot, Listening]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, Listening]]:
     engine = Listening()
     with small_server(tmp_path_factory.mktemp("injection"), PROMPTS, engine) as slot:
-        yield slot, engine
+        yield create_app(slot, info=ServerInfo("fake-lm", "0", 0.0)), engine
 
 
 @pytest.fixture
-async def shop(served: tuple[RecommenderSlot, Listening]) -> AsyncIterator[Shop]:
+async def shop(served: tuple[FastAPI, Listening]) -> AsyncIterator[Shop]:
     """What earlier orders left in catalogue and history stays there."""
     shop = Shop(*served)
     for heard in (shop.engine.read, shop.engine.segments, shop.engine.grammars):
@@ -115,10 +115,10 @@ async def test_an_order_is_one_line_of_data(shop: Shop, order: str) -> None:
     assert scored
     engine.read.clear()
     await _inject_everywhere(shop, order)
-    for message in ("a Syrah", f"a Syrah {order}", order):
-        await shop.chat("drinker1", says(message), convrec={"session_id": "s1"})
-        await shop.chat("drinker1", says(order), says(f"a Malbec {order}"))
-        await shop.do("POST", "/v1/recommendations", {"user_id": "drinker1", "query": f"Syrah {order}"})
+    await shop.chat("drinker1", says(f"a Syrah {order}"), convrec={"session_id": "s1"})
+    await shop.chat("drinker1", says(order), convrec={"session_id": "s1"})
+    await shop.chat("drinker1", says(order), says(f"a Malbec {order}"))
+    await shop.do("POST", "/v1/recommendations", {"user_id": "drinker1", "query": f"Syrah {order}"})
     assert engine.read
     assert any("INJECTED" in engine.tokenizer.decode(read) for read in engine.read) or "INJECTED" not in order
     for read in engine.read:

@@ -47,11 +47,11 @@ class Served:
         return connection
 
 
-@pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(Http11, "patience_s", PATIENCE_S)
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
     served = Served()
-    with serving(served.app) as served.url:
+    with pytest.MonkeyPatch.context() as patch, serving(served.app) as served.url:
+        patch.setattr(Http11, "patience_s", PATIENCE_S)
         yield served
 
 
@@ -118,6 +118,7 @@ def test_a_client_that_reads_slowly_reads_on(served: Served) -> None:
             assert connection.recv(1_000_000)
             time.sleep(0.01)
         assert served.pouring == 1
+    _eventually(lambda: served.pouring == 0)
 
 
 def test_who_waits_for_the_server_is_not_the_one_who_is_slow(served: Served) -> None:
