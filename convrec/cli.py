@@ -164,7 +164,7 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """Print a slate for a user, from the running server where there is one."""
-    from convrec.service.recommender import RecommendRequest
+    from convrec.service.requests import RecommendRequest
     from convrec.service.views import slate_view
 
     workshop = Workshop(load_settings(engine=engine, data_dir=data_dir))
@@ -327,7 +327,7 @@ async def _recommender(workshop: Workshop, *, llm: bool = True, one_shot: bool =
 
 
 async def _chat_here(workshop: Workshop, user_id: str, session_id: str) -> None:
-    from convrec.service.recommender import ChatRequest, ReplyDelta, SlateReady
+    from convrec.service.requests import ChatRequest, ReplyDelta, SlateReady
     from convrec.service.views import slate_view
 
     async with _recommender(workshop) as recommender:

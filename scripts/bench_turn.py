@@ -27,7 +27,8 @@ from convrec.engine.base import Engine, Labels, Sampling
 from convrec.engine.vllm import VllmEngine
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
-from convrec.service.recommender import ChatRequest, Recommender, SlateReady, TurnDone
+from convrec.service.recommender import Recommender
+from convrec.service.requests import ChatRequest, SlateReady, TurnDone
 from convrec.settings import load_settings
 
 MESSAGES = (

@@ -29,7 +29,8 @@ from convrec.engine.transformers import TransformersEngine
 from convrec.retrieval.index import build_index, open_index
 from convrec.service.build import Workshop
 from convrec.service.engines import NoEngine
-from convrec.service.recommender import ChatRequest, Recommender, ReplyDelta, SlateReady
+from convrec.service.recommender import Recommender
+from convrec.service.requests import ChatRequest, ReplyDelta, SlateReady
 from convrec.settings import load_settings
 
 MESSAGES = (

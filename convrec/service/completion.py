@@ -15,8 +15,8 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 from convrec.dialogue.cut import Finish
 from convrec.service.citations import Citation
-from convrec.service.recommender import TurnDone
 from convrec.service.reply import Finished, Reply, TurnView
+from convrec.service.requests import TurnDone
 from convrec.service.stream import DONE, server_sent
 from convrec.service.tools import Tool
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from convrec.dialogue.options import ReplyOptions
 from convrec.service.messages import Said
-from convrec.service.recommender import ChatRequest
+from convrec.service.requests import ChatRequest
 from convrec.service.schemas import Body, Id, Length, Whole
 from convrec.service.tools import ToolChoice
 

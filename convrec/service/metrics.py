@@ -14,7 +14,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from convrec.evaluation.online import BASE
-from convrec.service.recommender import ChatEvent, SlateReady, TurnDone
+from convrec.service.requests import ChatEvent, SlateReady, TurnDone
 from convrec.service.shown import ShownSlates
 from convrec.service.stopwatch import Lap
 from convrec.training.screening import Reason

@@ -28,7 +28,8 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.index import build_index, open_index
 from convrec.service.build import Workshop
 from convrec.service.golden import Golden, GoldenConversation, GoldenTurn, Injection
-from convrec.service.recommender import ChatRequest, Recommender, ReplyDelta, SlateReady
+from convrec.service.recommender import Recommender
+from convrec.service.requests import ChatRequest, ReplyDelta, SlateReady
 from convrec.types import (
     Candidate,
     Constraint,

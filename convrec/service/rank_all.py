@@ -26,7 +26,8 @@ from convrec.errors import DataError
 from convrec.evaluation.rows import Row, RowsFile
 from convrec.progress import Progress
 from convrec.service.engines import NoEngine
-from convrec.service.recommender import Recommender, RecommendRequest
+from convrec.service.recommender import Recommender
+from convrec.service.requests import RecommendRequest
 from convrec.settings import Settings
 from convrec.types import Slate
 

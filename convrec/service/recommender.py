@@ -6,13 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from uuid import uuid4
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.cut import Cut, Finish
+from convrec.dialogue.cut import Cut
 from convrec.dialogue.evidence import EvidenceFinder
-from convrec.dialogue.options import PLAIN, ReplyOptions
 from convrec.dialogue.placement import Placement
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
@@ -27,11 +26,18 @@ from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
 from convrec.service.explain import Explainer
 from convrec.service.feedback import record
-from convrec.service.stopwatch import Lap, Stage, Stopwatch
+from convrec.service.requests import (
+    ChatEvent,
+    ChatRequest,
+    RecommendRequest,
+    ReplyDelta,
+    SlateReady,
+    TurnDone,
+    UserView,
+)
+from convrec.service.stopwatch import Stage, Stopwatch
 from convrec.types import (
-    Belief,
     Candidate,
-    Constraint,
     FeedbackEvent,
     FeedbackType,
     ImpressionEvent,
@@ -51,101 +57,6 @@ _SAID = {
     Polarity.DISLIKED: FeedbackType.DISLIKE,
     Polarity.SEEN: FeedbackType.SEEN,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """One message of a person.
-
-    Args:
-        session_id: An earlier session of the ledger, or a new id; None starts a session.
-        prior: Earlier messages of this person that a stateless client sends along, oldest first; read only when
-            the ledger knows no turn of the session.
-        k: Length of the slate; the message's own wish or the default where None.
-        options: How the reply is written.
-        version: What ranks the slate, its adapter loaded; the one that ranks all where None.
-    """
-
-    user_id: str
-    message: str
-    session_id: str | None = None
-    prior: tuple[str, ...] = ()
-    k: int | None = None
-    options: ReplyOptions = PLAIN
-    version: RankingVersion | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SlateReady:
-    """The slate of a turn, its impression already in the ledger; sent before any prose."""
-
-    user_id: str
-    session_id: str | None
-    turn_id: str | None
-    impression_id: str
-    intent: Intent
-    state: SessionState
-    slate: Slate
-    engine: str
-    adapter: str | None
-    latency_s: float
-    laps: tuple[Lap, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyDelta:
-    """A piece of the prose."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnDone:
-    """The end of a turn; tokens are those of the message and of the prose, latency_s is the whole turn.
-
-    `first_token_s` are the seconds until the first of the prose; None where there was none.
-    `finish` is "length" where the reply was cut off because it may have no more tokens.
-    """
-
-    prompt_tokens: int
-    completion_tokens: int
-    latency_s: float
-    finish: Finish = "stop"
-    first_token_s: float | None = None
-
-
-ChatEvent = SlateReady | ReplyDelta | TurnDone
-
-
-@dataclass(frozen=True, slots=True)
-class RecommendRequest:
-    """A slate without a conversation.
-
-    Args:
-        query: Words, understood like a message; "" asks from the profile alone.
-        constraints: Wishes on facets beside those of the words.
-        exclude: item_ids that must not come.
-        candidates: Rank just these items of the catalogue, known to the person or not; None retrieves.
-        explain: Whether evidence is looked for.
-        version: As for a ChatRequest.
-    """
-
-    user_id: str
-    k: int | None = None
-    query: str = ""
-    constraints: tuple[Constraint, ...] = ()
-    exclude: frozenset[str] = field(default_factory=frozenset)
-    candidates: frozenset[str] | None = None
-    explain: bool = True
-    version: RankingVersion | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UserView:
-    """What the system knows and believes about a user."""
-
-    profile: Profile
-    beliefs: tuple[Belief, ...]
 
 
 class Recommender:

@@ -12,7 +12,7 @@ from convrec.dialogue.form import Form
 from convrec.service.citations import Citation, citations
 from convrec.service.metrics import Metrics
 from convrec.service.problems import Problem, problem_of, traceback_of
-from convrec.service.recommender import ChatEvent, ReplyDelta, SlateReady, TurnDone
+from convrec.service.requests import ChatEvent, ReplyDelta, SlateReady, TurnDone
 from convrec.service.views import SlateView, slate_view
 
 _log = structlog.get_logger(__name__)

@@ -14,8 +14,8 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from convrec.service.citations import Citation
-from convrec.service.recommender import TurnDone
 from convrec.service.reply import Finished, Reply, TurnView
+from convrec.service.requests import TurnDone
 from convrec.service.stream import server_sent
 from convrec.service.tools import Tool
 

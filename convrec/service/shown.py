@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from convrec.ledger.profile import LIKED_FROM
-from convrec.service.recommender import SlateReady
+from convrec.service.requests import SlateReady
 from convrec.training.impressions import says
 from convrec.types import FeedbackEvent
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from convrec.errors import DataError, EngineError, EngineUnavailableError, NotFoundError
 from convrec.service.models import MODEL, no_model
-from convrec.service.recommender import ChatEvent, ChatRequest, Recommender
+from convrec.service.recommender import Recommender
+from convrec.service.requests import ChatEvent, ChatRequest
 from convrec.service.slot import RecommenderSlot
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.evidence import why
 from convrec.dialogue.placement import Placement, placed
-from convrec.service.recommender import SlateReady, UserView
+from convrec.service.requests import SlateReady, UserView
 from convrec.types import AttributeValue, Facet, FacetType, Intent, Item, Recommendation
 
 _HISTORY = 50

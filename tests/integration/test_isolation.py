@@ -16,7 +16,8 @@ from convrec.service.api import create_app
 from convrec.service.gate import Access
 from convrec.service.keys import EVERYBODY, KeyStore, Scope
 from convrec.service.logs import log_to
-from convrec.service.recommender import Recommender, RecommendRequest
+from convrec.service.recommender import Recommender
+from convrec.service.requests import RecommendRequest
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender

@@ -12,7 +12,8 @@ import pytest
 
 from convrec.engine.vllm import VllmEngine, vllm_available
 from convrec.engine.vllm_server import VllmServer
-from convrec.service.recommender import ChatRequest, Recommender, SlateReady, TurnDone
+from convrec.service.recommender import Recommender
+from convrec.service.requests import ChatRequest, SlateReady, TurnDone
 from convrec.settings import Settings
 from convrec.testing.model import tiny_model
 from convrec.testing.recommender import small_recommender

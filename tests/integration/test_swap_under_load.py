@@ -15,7 +15,8 @@ from convrec.engine.vllm import VllmEngine, vllm_available
 from convrec.engine.vllm_server import VllmServer
 from convrec.ranking.blend import Blend
 from convrec.ranking.ranker import RankingVersion
-from convrec.service.recommender import Recommender, RecommendRequest
+from convrec.service.recommender import Recommender
+from convrec.service.requests import RecommendRequest
 from convrec.service.slot import RecommenderSlot
 from convrec.service.swap import Swap
 from convrec.settings import Settings

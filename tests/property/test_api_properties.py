@@ -16,8 +16,8 @@ from convrec.errors import EngineUnavailableError
 from convrec.service.api import create_app
 from convrec.service.completion import CompletionReply
 from convrec.service.metrics import Metrics
-from convrec.service.recommender import ChatEvent, RecommendRequest, ReplyDelta, TurnDone
 from convrec.service.reply import Reply
+from convrec.service.requests import ChatEvent, RecommendRequest, ReplyDelta, TurnDone
 from convrec.service.response import ResponseReply
 from convrec.service.responses import ResponseBody
 from convrec.service.slot import RecommenderSlot, ServerInfo

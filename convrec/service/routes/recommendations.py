@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from convrec.data.catalogue import Catalogue
 from convrec.errors import NotFoundError
 from convrec.service.problems import Problem
-from convrec.service.recommender import RecommendRequest
+from convrec.service.requests import RecommendRequest
 from convrec.service.routes.refusals import refusals
 from convrec.service.schemas import Body, FilterBody, Id, Length, Text
 from convrec.service.slot import RecommenderDep, ServedDep

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from convrec.data.catalogue import Catalogue
 from convrec.errors import IndexUnavailableError
 from convrec.service.api import create_app
-from convrec.service.recommender import Recommender, RecommendRequest, SlateReady
+from convrec.service.recommender import Recommender
+from convrec.service.requests import RecommendRequest, SlateReady
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.service.views import domain_view
 from convrec.testing.engine import FakeEngine

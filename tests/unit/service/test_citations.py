@@ -3,7 +3,7 @@
 import pytest
 
 from convrec.service.citations import Citation, citations
-from convrec.service.recommender import SlateReady
+from convrec.service.requests import SlateReady
 from convrec.service.views import SlateView, slate_view
 from convrec.testing.recommender import wine_list
 from convrec.types import AttributeValue, Intent, IntentKind, Item, Recommendation, SessionState, Slate

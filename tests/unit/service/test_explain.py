@@ -13,7 +13,8 @@ from convrec.ledger.profile import build_profile
 from convrec.ranking.blend import Blend
 from convrec.ranking.ranker import RankingVersion
 from convrec.service.api import create_app
-from convrec.service.recommender import ChatRequest, Recommender, RecommendRequest, ReplyDelta, SlateReady
+from convrec.service.recommender import Recommender
+from convrec.service.requests import ChatRequest, RecommendRequest, ReplyDelta, SlateReady
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender

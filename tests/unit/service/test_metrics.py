@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from convrec.ranking.ranker import RankingVersion
 from convrec.service.api import create_app
-from convrec.service.recommender import RecommendRequest
+from convrec.service.requests import RecommendRequest
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender

@@ -17,7 +17,8 @@ from convrec.errors import DataError, LedgerError
 from convrec.progress import silent
 from convrec.service.engines import NoEngine
 from convrec.service.rank_all import COLUMNS, RankAllConfig, RankAllReport, rank_all, read_user_ids, unhurried
-from convrec.service.recommender import Recommender, RecommendRequest
+from convrec.service.recommender import Recommender
+from convrec.service.requests import RecommendRequest
 from convrec.settings import Settings
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender

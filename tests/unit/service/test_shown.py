@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from convrec.service.recommender import SlateReady
+from convrec.service.requests import SlateReady
 from convrec.service.shown import Accepted, Calibration, ShownSlates
 from convrec.types import (
     FeedbackEvent,

@@ -7,7 +7,8 @@ import pytest_asyncio
 from convrec.errors import EngineError
 from convrec.ranking.blend import Blend
 from convrec.ranking.ranker import RankingVersion
-from convrec.service.recommender import Recommender, RecommendRequest
+from convrec.service.recommender import Recommender
+from convrec.service.requests import RecommendRequest
 from convrec.service.slot import RecommenderSlot
 from convrec.service.swap import Swap
 from convrec.settings import Settings
