@@ -6,10 +6,8 @@ from convrec.service.jobs import Jobs, TrainingRequest
 from convrec.service.schedule import LastRun, Schedule, read_last_run, write_last_run
 
 
-def schedule(
-    folder: Path, events: int = 0, hours: float = 0.0, position: int = 0, code: str = "pass", erased: int = 0
-) -> Schedule:
-    jobs = Jobs(folder / "jobs", lambda request, said: (sys.executable, "-c", code), folder / "log")
+def schedule(folder: Path, events: int = 0, hours: float = 0.0, position: int = 0, erased: int = 0) -> Schedule:
+    jobs = Jobs(folder / "jobs", lambda request, said: (sys.executable, "-c", "pass"), folder / "log")
     return Schedule(jobs, folder / "last.json", lambda: position, events, hours, 0.01, lambda: erased)
 
 
@@ -48,7 +46,11 @@ def test_an_erasure_that_adapters_do_not_know_of_calls_for_a_training_once(tmp_p
 
 async def test_it_runs_the_command_and_keeps_its_output(tmp_path: Path) -> None:
     write_last_run(LastRun(0, 0.0), tmp_path / "last.json")
-    async with schedule(tmp_path, events=1, position=3, code="print('trained')"):
+    jobs = Jobs(
+        tmp_path / "jobs", lambda request, said: (sys.executable, "-c", "print('trained')"), tmp_path / "log"
+    )
+    # Nothing notes that it ran, so that another may be under way at the end: the jobs end it.
+    async with jobs, Schedule(jobs, tmp_path / "last.json", lambda: 3, 1, 0.0, 0.01):
         async with asyncio.timeout(10):
             while "trained" not in ((tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""):
                 await asyncio.sleep(0.02)
