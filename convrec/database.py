@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from convrec.errors import LedgerError
 
@@ -72,6 +72,38 @@ def reading(database: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("BEGIN")
         else:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+@contextmanager
+def trouble(doing: str, remedy: str) -> Iterator[None]:
+    """Tells what fails in the driver's own words: SQLAlchemy's carry the statement, of any length.
+
+    Args:
+        doing: What could not be done ("read the ledger").
+        remedy: What to do then.
+
+    Raises:
+        LedgerError: The database failed.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise LedgerError(f"cannot {doing}: {cause}; {remedy}") from error
+
+
+@contextmanager
+def transaction(database: Engine, verb: Literal["open", "read", "write"], what: str) -> Iterator[Connection]:
+    """A transaction on the tables of something, committed at the end.
+
+    Raises:
+        LedgerError: The database failed.
+    """
+    with (
+        trouble(f"{verb} {what}", "check the database and its disk"),
+        writing(database) if verb == "write" else database.begin() as connection,
+    ):
         yield connection
 
 

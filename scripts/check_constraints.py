@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.progress import track
 
 from convrec.console import ConsoleSteps
-from convrec.dialogue.state import retrieval_query, shown, update
 from convrec.dialogue.understanding import Understanding
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
 from convrec.testing.requests import HardRequest, hard_requests
-from convrec.types import Profile, SessionState
+from convrec.testing.talk import Talk
+from convrec.types import SessionState
 
 
 def main() -> None:
@@ -38,19 +38,15 @@ def main() -> None:
     counts = {"requests": 0, "slates": 0, "questions": 0, "relaxed_and_said": 0, "items": 0, "broken_slates": 0}
     with workshop.open_index(catalogue, ConsoleSteps(Console(stderr=True))) as index:
         retriever = HybridRetriever(index, catalogue, workshop.embedder, workshop.hybrid)
-        understanding = Understanding(catalogue)
+        talk = Talk(Understanding(catalogue), retriever)
 
-        def answer(request: HardRequest) -> tuple[list[str], SessionState, bool]:
+        def answer(request: HardRequest) -> tuple[tuple[str, ...], SessionState, bool]:
             """The last slate, the state behind it, and whether anything was said to be relaxed."""
-            state, found, relaxed = SessionState(), [], False
+            state, found, relaxed = SessionState(), tuple[str, ...](), False
             for message in request.turns:
-                intent = understanding.understand(message, state)
-                state = update(state, intent)
-                relaxed |= intent.clarification is not None and not intent.clarification.asks
-                found = []
-                if state.asked is None:
-                    found = [c.item_id for c in retriever.retrieve(retrieval_query(state, Profile("nobody")), 5)]
-                state = shown(state, found)
+                said = talk.turn(message, state, 5)
+                state, found, clarification = said.state, said.found, said.intent.clarification
+                relaxed |= clarification is not None and not clarification.asks
             return found, state, relaxed
 
         for request in track(list(hard_requests(catalogue, arguments.requests, arguments.seed)), "requests"):

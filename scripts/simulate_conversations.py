@@ -1,11 +1,9 @@
 """Scripted people with a hidden film talk for ten turns; how often is the film on the slate by turn 1, 3, 5, 10?
 
 A person knows attributes of the film and says them bit by bit, refuses what is on the slate and unlike it, and
-    points
-to what is near it ("more like the second but newer"). The film's title is never said. The same messages then go to
-the same system without dialogue state, where every turn stands alone. Rules understand, retrieval ranks, no
-    language
-model is asked. Needs an ingested, indexed catalogue that no server holds.
+points to what is near it ("more like the second but newer"). The film's title is never said. The same messages
+then go to the same system without dialogue state, where every turn stands alone. Rules understand, retrieval
+ranks, no language model is asked. Needs an ingested, indexed catalogue that no server holds.
 """
 
 from __future__ import annotations
@@ -21,12 +19,13 @@ from rich.progress import track
 
 from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.state import retrieval_query, shown, update
+from convrec.dialogue.state import update
 from convrec.dialogue.understanding import Understanding
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
-from convrec.types import Item, Profile, SessionState
+from convrec.testing.talk import Talk
+from convrec.types import Item, SessionState
 
 TURNS = 10
 MARKS = (1, 3, 5, 10)
@@ -89,14 +88,13 @@ def main() -> None:
     catalogue = workshop.catalogue()
     with workshop.open_index(catalogue, ConsoleSteps(Console(stderr=True))) as index:
         retriever = HybridRetriever(index, catalogue, workshop.embedder, workshop.hybrid)
-        understanding = Understanding(catalogue)
+        talk = Talk(Understanding(catalogue), retriever)
 
         def answer(message: str, state: SessionState) -> SessionState:
-            state = update(state, understanding.understand(message, state))
+            state = talk.turn(message, state, 5).state
             if state.asked is not None:
-                return shown(update(state, understanding.understand("yes", state)), ())
-            found = retriever.retrieve(retrieval_query(state, Profile("nobody")), 5)
-            return shown(state, [candidate.item_id for candidate in found])
+                return update(state, talk.understanding.understand("yes", state))
+            return state
 
         hits = {
             name: _hits(catalogue, arguments.people, arguments.seed, step)

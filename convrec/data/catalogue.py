@@ -10,7 +10,6 @@ import json
 import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from convrec.data.tables import Row, RowError, read_rows
-from convrec.database import writing
-from convrec.errors import DataError, LedgerError, NotFoundError
+from convrec.database import transaction
+from convrec.errors import DataError, NotFoundError
 from convrec.types import AttributeValue, Constraint, Domain, Facet, FacetType, Item, as_number
 
 _REQUIRED = (("item_id",), ("title",))
@@ -45,6 +43,7 @@ _MAX_VALUE_CHARS = 60
 _MAX_DESCRIPTION_CHARS = 200
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
+_WHAT = "the catalogue"
 _METADATA = MetaData()
 _ITEMS = Table(
     "items",
@@ -215,7 +214,7 @@ class CatalogueStore:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with self._transaction("open") as connection:
+        with transaction(self._database, "open", _WHAT) as connection:
             for table in (_ITEMS, _META):
                 # Not create_all: it looks first, and two processes that start together would both create.
                 connection.execute(CreateTable(table, if_not_exists=True))
@@ -250,7 +249,7 @@ class CatalogueStore:
             In both cases nothing of this call is stored.
         """
         rows = {item.item_id: {"title": item.title, "attributes": _plain(item)} for item in items}
-        with self._transaction("write") as connection:
+        with transaction(self._database, "write", _WHAT) as connection:
             stored = _stored(connection, tuple(rows))
             new = [{"item_id": item_id, **row} for item_id, row in rows.items() if item_id not in stored]
             changed = [
@@ -272,32 +271,22 @@ class CatalogueStore:
         Raises:
             LedgerError: The database cannot be read.
         """
-        with self._transaction("read") as connection:
+        with transaction(self._database, "read", _WHAT) as connection:
             rows = connection.execute(select(_ITEMS))
             return Catalogue((Item(row.item_id, row.title, _attributes(row.attributes)) for row in rows), domain)
 
     @property
     def domain_name(self) -> str | None:
         """The domain that was set last; None before the first."""
-        with self._transaction("read") as connection:
+        with transaction(self._database, "read", _WHAT) as connection:
             return connection.scalar(select(_META.c.value).where(_META.c.name == "domain"))
 
     def set_domain(self, name: str) -> None:
         """Remember which domain the catalogue belongs to."""
-        with self._transaction("write") as connection:
+        with transaction(self._database, "write", _WHAT) as connection:
             known = connection.execute(update(_META).where(_META.c.name == "domain").values(value=name)).rowcount
             if not known:
                 connection.execute(insert(_META).values(name="domain", value=name))
-
-    @contextmanager
-    def _transaction(self, verb: str) -> Iterator[Connection]:
-        try:
-            with writing(self._database) if verb == "write" else self._database.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            # The driver's own words: SQLAlchemy's carry the statement, of any length.
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise LedgerError(f"cannot {verb} the catalogue: {cause}; check the database and its disk") from error
 
 
 def read_items(path: Path) -> Iterator[Item | RowError]:

@@ -1,7 +1,7 @@
 """Owns message -> Intent: composes the readers of titles, feelings, numbers and facets; decides what is wanted.
 
-Rules only: every value of an Intent is a value of the catalogue or words of the message, by construction. A reader
-that asks a language model can stand in front of it: it needs the same one method.
+Rules, and a learned judge of kinds (judging.py): every value of an Intent is a value of the catalogue or words of
+the message, by construction.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.changes import ChangeReader, Changes
@@ -71,14 +70,6 @@ _SOCIAL_SIGNS = vocabulary(
 _AFTER_COUNT = vocabulary("of please pls plz instead more then max tops this")
 _POINTING = frozenset(("it", "that", "this", "they", "one"))
 _ADDITIVE = vocabulary("also too both additionally plus")
-
-
-class Understander(Protocol):
-    """Anything that reads a message."""
-
-    def understand(self, message: str, state: SessionState) -> Intent:
-        """A message as an intent, given what the conversation has established; never raises."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.sql.dml import ReturningInsert
 
-from convrec.database import reading, scrub, writing
+from convrec.database import reading, scrub, trouble, writing
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
 from convrec.ledger.marks import Erasures, mark
 from convrec.ledger.migrations import migrate
@@ -286,11 +285,5 @@ def _conflict(event_id: str) -> EventConflictError:
     return EventConflictError(f"another event has the event_id {event_id!r}; nothing was stored, send a fresh id")
 
 
-@contextmanager
-def _trouble(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        # The driver's own words: SQLAlchemy's carry the statement, of any length.
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise LedgerError(f"cannot {doing} the ledger: {cause}; check the database and try again") from error
+def _trouble(doing: str) -> AbstractContextManager[None]:
+    return trouble(f"{doing} the ledger", "check the database and try again")

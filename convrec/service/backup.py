@@ -10,17 +10,16 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from convrec.data.catalogue import TABLES, CatalogueStore
-from convrec.database import open_database, reading, scrub, writing
+from convrec.database import open_database, reading, scrub, trouble, writing
 from convrec.durable import publish
-from convrec.errors import DataError, LedgerError
+from convrec.errors import DataError
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.marks import Erasures
 from convrec.ledger.schema import EVENTS, to_row
@@ -169,9 +168,5 @@ def _backup(copy: Path, file: Path) -> Iterator[Connection]:
         yield connection
 
 
-@contextmanager
-def _trouble(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise LedgerError(f"cannot {doing} the ledger: {getattr(error, 'orig', error)}; check the disk") from error
+def _trouble(doing: str) -> AbstractContextManager[None]:
+    return trouble(f"{doing} the ledger", "check the disk")

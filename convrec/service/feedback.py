@@ -80,33 +80,29 @@ def _check(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> None:
     low, high = catalogue.domain.rating_scale
     if event.rating is not None and not low <= event.rating <= high:
         raise DataError(f"rating {event.rating:g} is off the scale; give one from {low:g} to {high:g}")
-    require_own(event, ledger)
-    require_shown(event, ledger)
+    impression = _stored(event.impression_id, ledger)
+    _require_own(event, impression, ledger)
+    _require_shown(event, impression)
 
 
-def require_own(event: FeedbackEvent, ledger: Ledger) -> None:
-    """Refuse an event that names what is somebody else's; what the ledger does not know is nobody's.
-
-    Raises:
-        ForbiddenError: It names a slate, an event or a session of somebody else.
-    """
-    for name, event_id in (("impression_id", event.impression_id), ("retracts", event.retracts)):
-        stored = _stored(event_id, ledger)
+def _require_own(event: FeedbackEvent, impression: Event | None, ledger: Ledger) -> None:
+    """Refuse an event that names what is somebody else's; what the ledger does not know is nobody's."""
+    named = (
+        ("impression_id", event.impression_id, impression),
+        ("retracts", event.retracts, _stored(event.retracts, ledger)),
+    )
+    for name, event_id, stored in named:
         if stored is not None and stored.user_id != event.user_id:
             raise ForbiddenError(f"{name} {event_id!r} is not of user {event.user_id!r}; name one of theirs")
     if event.session_id is not None and ledger.session_owner(event.session_id) not in (None, event.user_id):
         raise ForbiddenError(f"session {event.session_id!r} is not of user {event.user_id!r}; name one of theirs")
 
 
-def require_shown(event: FeedbackEvent, ledger: Ledger) -> None:
+def _require_shown(event: FeedbackEvent, impression: Event | None) -> None:
     """Refuse feedback on a slate that did not hold the item; one that the ledger does not know is not looked into.
 
     What is not looked into does not train (training/screening.py).
-
-    Raises:
-        DataError: The slate did not hold the item.
     """
-    impression = _stored(event.impression_id, ledger)
     if impression is None or event.item_id is None:
         return
     if not isinstance(impression, ImpressionEvent) or event.item_id not in impression.slate:

@@ -11,8 +11,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -20,7 +19,6 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
-    Connection,
     Double,
     Engine,
     Integer,
@@ -32,16 +30,17 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from convrec.database import writing
-from convrec.errors import DataError, LedgerError, NotFoundError
+from convrec.database import transaction
+from convrec.errors import DataError, NotFoundError
 
 EVERYBODY = "*"
 
 _MARK = "convrec-"  # lets people and secret scanners see what it is
 _SHOWN = len(_MARK) + 8
+
+_WHAT = "the API keys"
 
 _KEYS = Table(
     "api_keys",
@@ -114,7 +113,7 @@ class KeyStore:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        with self._transaction("open") as connection:
+        with transaction(self._database, "open", _WHAT) as connection:
             connection.execute(CreateTable(_KEYS, if_not_exists=True))
 
     def create(
@@ -143,14 +142,14 @@ class KeyStore:
             "rate": key.rate,
             "created": key.created,
         }
-        with self._transaction("write") as connection:
+        with transaction(self._database, "write", _WHAT) as connection:
             connection.execute(insert(_KEYS).values(row))
         return key, secret
 
     def find(self, secret: str) -> ApiKey | None:
         """The good key that a client presents; None where there is none or it is revoked."""
         digest = _digest(secret)
-        with self._transaction("read") as connection:
+        with transaction(self._database, "read", _WHAT) as connection:
             row = connection.execute(select(_KEYS).where(_KEYS.c.digest == digest)).first()
         if row is None or row.revoked is not None or not hmac.compare_digest(row.digest, digest):
             return None
@@ -158,12 +157,12 @@ class KeyStore:
 
     def every(self) -> tuple[ApiKey, ...]:
         """Every key, the oldest first, with those that are revoked."""
-        with self._transaction("read") as connection:
+        with transaction(self._database, "read", _WHAT) as connection:
             return tuple(map(_key, connection.execute(select(_KEYS).order_by(_KEYS.c.created, _KEYS.c.prefix))))
 
     def exist(self) -> bool:
         """Whether a key was ever made: from then on every request needs one."""
-        with self._transaction("read") as connection:
+        with transaction(self._database, "read", _WHAT) as connection:
             return connection.execute(select(_KEYS.c.prefix).limit(1)).first() is not None
 
     def revoke(self, prefix: str) -> ApiKey:
@@ -173,7 +172,7 @@ class KeyStore:
             NotFoundError: No key begins so.
         """
         named = _KEYS.c.prefix == prefix
-        with self._transaction("write") as connection:
+        with transaction(self._database, "write", _WHAT) as connection:
             connection.execute(update(_KEYS).where(named, _KEYS.c.revoked.is_(None)).values(revoked=time.time()))
             row = connection.execute(select(_KEYS).where(named)).first()
         if row is None:
@@ -186,7 +185,7 @@ class KeyStore:
         Returns:
             How many keys named them.
         """
-        with self._transaction("write") as connection:
+        with transaction(self._database, "write", _WHAT) as connection:
             named = [row for row in connection.execute(select(_KEYS)) if user_id in json.loads(row.users)]
             for row in named:
                 users = [user for user in json.loads(row.users) if user != user_id]
@@ -195,15 +194,6 @@ class KeyStore:
                     values["revoked"] = time.time()
                 connection.execute(update(_KEYS).where(_KEYS.c.digest == row.digest).values(values))
         return len(named)
-
-    @contextmanager
-    def _transaction(self, verb: str) -> Iterator[Connection]:
-        try:
-            with writing(self._database) if verb == "write" else self._database.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise LedgerError(f"cannot {verb} the API keys: {cause}; check the database and its disk") from error
 
 
 def _check(scopes: Collection[Scope], users: Collection[str], rate: int | None) -> None:

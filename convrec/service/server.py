@@ -150,7 +150,6 @@ async def _work(
     # Whoever holds the index last closes it: from here on this is the refit, once it is there.
     opened = stack.enter_context(ExitStack())
     opened.callback(index.close)
-    slot.left_out = await asyncio.to_thread(workshop.left_out)
     engine = await start_engine(settings, workshop.model, told)
     stack.push_async_callback(engine.close)
     if not settings.blend_file.exists():
@@ -187,6 +186,8 @@ async def _work(
     )
     slot.open(Office(shelf, workshop.registry, jobs, workshop.erase))
     steps.note(f"API  {url}")
+    # It reads all feedback, and only metrics tell it.
+    slot.left_out = await asyncio.to_thread(workshop.left_out)
     if ui:
         # The page asks nobody who they are, and speaks for everybody that its key speaks for.
         host = settings.host if is_loopback(settings.host) else "127.0.0.1"

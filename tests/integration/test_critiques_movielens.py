@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from convrec.data.catalogue import Catalogue, read_items
-from convrec.dialogue.state import retrieval_query, shown, update
 from convrec.dialogue.understanding import Understanding
 from convrec.prompting import load_domain
 from convrec.retrieval.embedding import SentenceEmbedder
-from convrec.retrieval.hybrid import HybridRetriever, fitted_retriever
+from convrec.retrieval.hybrid import fitted_retriever
 from convrec.settings import Settings
 from convrec.testing.requests import hard_requests
-from convrec.types import Item, Profile, SessionState
+from convrec.testing.talk import Talk
+from convrec.types import Item, SessionState
 
 pytestmark = pytest.mark.model
 
@@ -24,21 +24,18 @@ STARTS = ("a thriller from the 80s or 90s", "something like Alien", "films about
 
 
 @dataclass(frozen=True)
-class Talk:
-    """Turns without a language model."""
+class Films:
+    """Turns about a catalogue of films, whose texts can be compared."""
 
     catalogue: Catalogue
-    understanding: Understanding
-    retriever: HybridRetriever
+    talk: Talk
     embedder: SentenceEmbedder
 
     def say(self, *messages: str, k: int = 10) -> tuple[list[Item], SessionState]:
-        state, found = SessionState(), list[str]()
+        state, found = SessionState(), tuple[str, ...]()
         for message in messages:
-            state = update(state, self.understanding.understand(message, state))
-            query = retrieval_query(state, Profile("nobody"))
-            found = [c.item_id for c in self.retriever.retrieve(query, k)] if state.asked is None else []
-            state = shown(state, found)
+            said = self.talk.turn(message, state, k)
+            state, found = said.state, said.found
         return [self.catalogue[item_id] for item_id in found], state
 
     def near(self, items: list[Item], text: str) -> float:
@@ -47,13 +44,13 @@ class Talk:
 
 
 @pytest.fixture(scope="module")
-def talk(demo_data_dir: Path) -> Iterator[Talk]:
+def talk(demo_data_dir: Path) -> Iterator[Films]:
     domain = load_domain(Settings().prompts_dir, "movies")
     items = read_items(demo_data_dir / "movielens-100k" / "catalogue.csv")
     catalogue = Catalogue((item for item in items if isinstance(item, Item)), domain)
     embedder = SentenceEmbedder(demo_data_dir / "models" / "all-MiniLM-L6-v2")
     with fitted_retriever(catalogue, (), embedder) as retriever:
-        yield Talk(catalogue, Understanding(catalogue), retriever, embedder)
+        yield Films(catalogue, Talk(Understanding(catalogue), retriever), embedder)
 
 
 def year(items: list[Item]) -> float:
@@ -76,7 +73,7 @@ def share(value: str) -> Callable[[list[Item]], float]:
     ],
 )
 def test_a_critique_moves_the_slate_its_way(
-    talk: Talk, start: str, critique: str, figure: Callable[[list[Item]], float], up: bool
+    talk: Films, start: str, critique: str, figure: Callable[[list[Item]], float], up: bool
 ) -> None:
     before, _ = talk.say(start)
     after, _ = talk.say(start, critique)
@@ -87,7 +84,7 @@ def test_a_critique_moves_the_slate_its_way(
         assert moved > 0 if up else moved < 0, (figure(before), figure(after))
 
 
-def test_more_like_one_moves_to_it_and_newer_past_it(talk: Talk) -> None:
+def test_more_like_one_moves_to_it_and_newer_past_it(talk: Films) -> None:
     before, _ = talk.say("a good comedy")
     third = talk.catalogue.describe(before[2])
     after, state = talk.say("a good comedy", "more like the third")
@@ -99,27 +96,27 @@ def test_more_like_one_moves_to_it_and_newer_past_it(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(("critique", "text"), [("darker", "darker"), ("more musical numbers", "musical numbers")])
-def test_a_critique_in_words_moves_along_the_text(talk: Talk, critique: str, text: str) -> None:
+def test_a_critique_in_words_moves_along_the_text(talk: Films, critique: str, text: str) -> None:
     before, _ = talk.say("a thriller")
     after, _ = talk.say("a thriller", critique)
     assert talk.near(after, text) > talk.near(before, text)
 
 
-def test_less_of_something_moves_away_from_it(talk: Talk) -> None:
+def test_less_of_something_moves_away_from_it(talk: Films) -> None:
     before, _ = talk.say("war stories with soldiers")
     after, state = talk.say("war stories with soldiers", "less murder")
     assert state.away == ("murder",)
     assert talk.near(after, "murder") < talk.near(before, "murder") + 1e-6
 
 
-def test_others_are_none_of_those_shown(talk: Talk) -> None:
+def test_others_are_none_of_those_shown(talk: Films) -> None:
     before, _ = talk.say("a western")
     after, _ = talk.say("a western", "show me others")
     assert not {i.item_id for i in before} & {i.item_id for i in after}
     assert share("Western")(after) == 1
 
 
-def test_hard_wishes_hold_in_every_slate(talk: Talk) -> None:
+def test_hard_wishes_hold_in_every_slate(talk: Films) -> None:
     slates = 0
     for request in hard_requests(talk.catalogue, 120, seed=1):
         found, state = talk.say(*request.turns, k=5)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 import openai
 import pydantic
 import pytest
@@ -16,6 +15,7 @@ from convrec.errors import EngineError
 from convrec.service.api import create_app
 from convrec.service.recommender import Recommender
 from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.testing.chat import chat, item_ids, spoken
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
 from convrec.testing.server import serving
@@ -62,24 +62,6 @@ def url(recommender: Recommender) -> Iterator[str]:
     app = create_app(RecommenderSlot(recommender), info=ServerInfo("fake-lm", "0", 0.0))
     with serving(app) as base_url:
         yield base_url
-
-
-@pytest.fixture
-def client(url: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as sdk:
-        yield sdk
-
-
-def _chat(url: str, **body: object) -> httpx.Response:
-    return httpx.post(f"{url}/v1/chat/completions", json={"model": "convrec", **body}, trust_env=False)
-
-
-def _said(*texts: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text} for text in texts]
-
-
-def _item_ids(slate: dict[str, list[dict[str, str]]]) -> list[str]:
-    return [recommendation["item_id"] for recommendation in slate["recommendations"]]
 
 
 def _message(completion: ChatCompletion) -> ChatCompletionMessage:
@@ -141,8 +123,8 @@ class TestOptions:
         assert chunks[-1].choices[0].finish_reason == "length"
 
     def test_temperature_and_seed_reach_the_engine(self, url: str, model: _Model) -> None:
-        _chat(url, messages=_said("a Syrah"), temperature=0, seed=7)
-        _chat(url, messages=_said("a Syrah"))
+        chat(url, messages=spoken("a Syrah"), temperature=0, seed=7)
+        chat(url, messages=spoken("a Syrah"))
         assert [(sampling.temperature, sampling.seed) for sampling in model.asked[:1]] == [(0, 7)]
         assert model.asked[1].temperature == 0.7
         assert model.asked[1].seed not in (None, 7)
@@ -172,7 +154,7 @@ class TestOptions:
         ]
 
     def test_nothing_is_listed_where_all_has_effect(self, url: str) -> None:
-        answer = _chat(url, messages=_said("a Syrah"), store=False, tools=[], n=1, stop=None, tool_choice="none")
+        answer = chat(url, messages=spoken("a Syrah"), store=False, tools=[], n=1, stop=None, tool_choice="none")
         assert answer.json()["choices"][0]["message"]["convrec"]["ignored"] == []
 
     def test_shapes_that_clients_send(self, url: str, recommender: Recommender) -> None:
@@ -185,7 +167,7 @@ class TestOptions:
             {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "audio": {"id": "x"}},
             {"role": "user", "content": [{"type": "text", "text": "under 30"}]},
         ]
-        answer = _chat(url, messages=messages, convrec={"session_id": "s-shapes", "k": 20})
+        answer = chat(url, messages=messages, convrec={"session_id": "s-shapes", "k": 20})
         assert answer.status_code == 200, answer.text
         slate = answer.json()["choices"][0]["message"]["convrec"]
         assert {tuple(r["attributes"]["grape"]) for r in slate["recommendations"]} == {("Malbec",)}
@@ -227,7 +209,7 @@ class TestOptions:
         ],
     )
     def test_what_is_refused(self, url: str, body: dict[str, object], param: str) -> None:
-        answer = _chat(url, messages=_said("a Syrah"), **body)
+        answer = chat(url, messages=spoken("a Syrah"), **body)
         assert answer.status_code == 400
         assert answer.json()["error"]["param"] == param
 
@@ -249,11 +231,11 @@ class TestJson:
         assert message.refusal is None
 
     def test_the_engine_chooses_what_is_open(self, url: str, model: _Model) -> None:
-        asked: dict[str, Any] = {"messages": _said("a Syrah"), "response_format": _response_format()}
+        asked: dict[str, Any] = {"messages": spoken("a Syrah"), "response_format": _response_format()}
         model.says = ""
-        usual = _chat(url, **asked).json()["choices"][0]["message"]["content"]
+        usual = chat(url, **asked).json()["choices"][0]["message"]["content"]
         model.says = usual.replace("lunch", "dinner")
-        chosen = _chat(url, **asked, temperature=0.2).json()["choices"][0]["message"]["content"]
+        chosen = chat(url, **asked, temperature=0.2).json()["choices"][0]["message"]["content"]
         assert {wine.occasion for wine in _Wines.model_validate_json(usual).wines} == {"lunch"}
         assert {wine.occasion for wine in _Wines.model_validate_json(chosen).wines} == {"dinner"}
         assert "dinner" in str(model.asked[1].grammar)
@@ -262,12 +244,12 @@ class TestJson:
     @pytest.mark.parametrize("said", ["", "{", '{"reply":"Try w99","wines":[]}', "NaN", "[" * 10_000])
     def test_an_engine_that_keeps_to_no_schema_changes_nothing(self, url: str, model: _Model, said: str) -> None:
         model.says = said
-        message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][0][
+        message = chat(url, messages=spoken("a Syrah"), response_format=_response_format()).json()["choices"][0][
             "message"
         ]
         assert model.asked
         wines = _Wines.model_validate_json(message["content"])
-        assert [wine.item_id for wine in wines.wines] == _item_ids(message["convrec"])
+        assert [wine.item_id for wine in wines.wines] == item_ids(message["convrec"])
 
     def test_a_slate_without_the_engine_is_in_the_schema_too(
         self, url: str, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
@@ -276,7 +258,7 @@ class TestJson:
             raise EngineError("told to fail")
 
         monkeypatch.setattr(engine, "_scores", score)
-        message = _chat(url, messages=_said("a Syrah"), response_format=_response_format()).json()["choices"][0][
+        message = chat(url, messages=spoken("a Syrah"), response_format=_response_format()).json()["choices"][0][
             "message"
         ]
         assert message["convrec"]["degraded"]
@@ -308,10 +290,10 @@ class TestJson:
         assert len(parsed.wines) == 5
 
     def test_json_without_a_schema(self, url: str) -> None:
-        answer = _chat(url, messages=_said("a Syrah"), response_format={"type": "json_object"}).json()
+        answer = chat(url, messages=spoken("a Syrah"), response_format={"type": "json_object"}).json()
         message = answer["choices"][0]["message"]
         said = json.loads(message["content"])
-        assert [entry["item_id"] for entry in said["recommendations"]] == _item_ids(message["convrec"])
+        assert [entry["item_id"] for entry in said["recommendations"]] == item_ids(message["convrec"])
         assert said["reply"]
 
     def test_json_that_is_cut_says_so(self, client: openai.OpenAI) -> None:
@@ -342,7 +324,7 @@ class TestTools:
         assert call.function.name == "show"
         assert isinstance(call.function.parsed_arguments, _Wines)
         slate = (choice.message.model_extra or {})["convrec"]
-        assert [wine.item_id for wine in call.function.parsed_arguments.wines] == _item_ids(slate)
+        assert [wine.item_id for wine in call.function.parsed_arguments.wines] == item_ids(slate)
         assert slate["ignored"] == []
 
     def test_a_required_call_is_streamed(self, client: openai.OpenAI) -> None:
@@ -362,9 +344,9 @@ class TestTools:
     @pytest.mark.parametrize("stream", [True, False])
     def test_a_function_that_cannot_be_filled_is_a_refusal(self, url: str, stream: bool) -> None:
         parameters = {"type": "object", "properties": {"item_id": {"const": "zz"}}, "required": ["item_id"]}
-        answer = _chat(
+        answer = chat(
             url,
-            messages=_said("a Syrah"),
+            messages=spoken("a Syrah"),
             tools=[_tool("f", parameters)],
             tool_choice="required",
             stream=stream,

@@ -15,6 +15,7 @@ from convrec.engine.base import Sampling
 from convrec.service.api import create_app
 from convrec.service.recommender import Recommender
 from convrec.service.slot import RecommenderSlot, ServerInfo
+from convrec.testing.chat import chat, spoken
 from convrec.testing.engine import FakeEngine
 from convrec.testing.recommender import small_recommender
 from convrec.testing.server import serving
@@ -61,24 +62,6 @@ def recommender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommende
 def url(recommender: Recommender) -> Iterator[str]:
     with _serving(recommender) as base_url:
         yield base_url
-
-
-@pytest.fixture
-def client(url: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as sdk:
-        yield sdk
-
-
-def _chat(url: str, **body: object) -> httpx.Response:
-    return httpx.post(f"{url}/v1/chat/completions", json={"model": "convrec", **body}, trust_env=False)
-
-
-def _said(*texts: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text} for text in texts]
-
-
-def _item_ids(slate: dict[str, list[dict[str, str]]]) -> list[str]:
-    return [recommendation["item_id"] for recommendation in slate["recommendations"]]
 
 
 def test_models(client: openai.OpenAI) -> None:
@@ -147,7 +130,7 @@ def test_the_sdk_s_stream_helper_keeps_the_slate(client: openai.OpenAI) -> None:
 
 
 def test_the_wire_has_data_lines_only_and_ends_with_done(url: str) -> None:
-    response = _chat(url, messages=_said("a Malbec"), stream=True)
+    response = chat(url, messages=spoken("a Malbec"), stream=True)
     assert response.headers["content-type"].startswith("text/event-stream")
     events = response.content.split(b"\n\n")
     assert events.pop() == b""
@@ -158,7 +141,7 @@ def test_the_wire_has_data_lines_only_and_ends_with_done(url: str) -> None:
 
 def test_a_session_goes_on_without_its_messages(url: str) -> None:
     def ask(message: str) -> dict[str, list[dict[str, str]]]:
-        response = _chat(url, messages=_said(message), convrec={"user_id": "o3", "session_id": "s-o3", "k": 20})
+        response = chat(url, messages=spoken(message), convrec={"user_id": "o3", "session_id": "s-o3", "k": 20})
         return response.json()["choices"][0]["message"]["convrec"]  # type: ignore[no-any-return]
 
     syrah = ask("a Syrah")
@@ -169,7 +152,7 @@ def test_a_session_goes_on_without_its_messages(url: str) -> None:
 
 
 def test_a_stateless_client_sends_its_messages_again(url: str) -> None:
-    response = _chat(url, messages=_said("a Syrah", "under 20"), convrec={"k": 20})
+    response = chat(url, messages=spoken("a Syrah", "under 20"), convrec={"k": 20})
     slate = response.json()["choices"][0]["message"]["convrec"]
     assert {tuple(r["attributes"]["grape"]) for r in slate["recommendations"]} == {("Syrah",)}
 
@@ -183,12 +166,12 @@ def test_a_stateless_client_sends_its_messages_again(url: str) -> None:
     ],
 )
 def test_who_asks(url: str, names: dict[str, object], user_id: str) -> None:
-    slate = _chat(url, messages=_said("a Syrah"), **names).json()["choices"][0]["message"]["convrec"]
+    slate = chat(url, messages=spoken("a Syrah"), **names).json()["choices"][0]["message"]["convrec"]
     assert slate["user_id"] == user_id
 
 
 def test_strangers_are_kept_apart(url: str) -> None:
-    slates = [_chat(url, messages=_said("hi")).json()["choices"][0]["message"]["convrec"] for _ in range(2)]
+    slates = [chat(url, messages=spoken("hi")).json()["choices"][0]["message"]["convrec"] for _ in range(2)]
     assert all(slate["user_id"].startswith("anon-") for slate in slates)
     assert slates[0]["user_id"] != slates[1]["user_id"]
     assert slates[0]["session_id"] != slates[1]["session_id"]
@@ -196,14 +179,14 @@ def test_strangers_are_kept_apart(url: str) -> None:
 
 def test_text_parts_are_a_message(url: str, recommender: Recommender) -> None:
     parts = [{"type": "text", "text": "a Malbec"}, {"type": "text", "text": "under 30"}]
-    response = _chat(url, messages=[{"role": "user", "content": parts}], convrec={"session_id": "s-parts"})
+    response = chat(url, messages=[{"role": "user", "content": parts}], convrec={"session_id": "s-parts"})
     assert response.status_code == 200
     assert recommender.ledger.turns("s-parts")[0].message == "a Malbec\nunder 30"
 
 
 @pytest.mark.parametrize("message", ["", " \n", "\0"])
 def test_an_empty_message_gets_a_slate_all_the_same(url: str, message: str) -> None:
-    response = _chat(url, messages=[{"role": "user", "content": message}])
+    response = chat(url, messages=[{"role": "user", "content": message}])
     assert response.status_code == 200
     assert len(response.json()["choices"][0]["message"]["convrec"]["recommendations"]) == 5
 
@@ -213,15 +196,15 @@ def test_an_empty_message_gets_a_slate_all_the_same(url: str, message: str) -> N
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "assistant", "content": "hello"}]}, "messages"),
-        ({"messages": _said("x" * 20_001)}, "messages"),
+        ({"messages": spoken("x" * 20_001)}, "messages"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
             "messages",
         ),
         ({"messages": [{"role": "wizard", "content": "hello"}]}, "messages.0.role"),
-        ({"messages": _said("hi"), "n": 2}, "n"),
-        ({"messages": _said("hi"), "convrec": {"users": "x"}}, "convrec.users"),
-        ({"messages": _said("hi"), "convrec": {"k": 0}}, "convrec.k"),
+        ({"messages": spoken("hi"), "n": 2}, "n"),
+        ({"messages": spoken("hi"), "convrec": {"users": "x"}}, "convrec.users"),
+        ({"messages": spoken("hi"), "convrec": {"k": 0}}, "convrec.k"),
     ],
 )
 def test_bad_requests(client: openai.OpenAI, body: dict[str, object], param: str) -> None:
@@ -239,7 +222,7 @@ def test_an_unknown_model(client: openai.OpenAI) -> None:
 def test_a_failure_before_the_slate_has_a_status(tmp_path: Path) -> None:
     with small_recommender(tmp_path, PROMPTS, FakeEngine()) as broken, _serving(broken) as url:
         _drop_ledger(tmp_path)
-        response = _chat(url, messages=_said("a Syrah"), stream=True)
+        response = chat(url, messages=spoken("a Syrah"), stream=True)
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "ledger_unavailable"
 
@@ -274,7 +257,7 @@ def test_a_failure_after_the_slate_is_an_event_of_the_stream(tmp_path: Path) -> 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_stops_the_turn(tmp_path: Path, stream: bool) -> None:
     engine = _SlowEngine()
-    body = {"model": "convrec", "messages": _said("a Syrah"), "stream": stream}
+    body = {"model": "convrec", "messages": spoken("a Syrah"), "stream": stream}
     with small_recommender(tmp_path, PROMPTS, engine) as slow, _serving(slow) as url:
         timeout = httpx.Timeout(5.0, read=None if stream else 1.0)
         with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as http:

@@ -48,12 +48,6 @@ def url(recommender: Recommender) -> Iterator[str]:
         yield base_url
 
 
-@pytest.fixture
-def client(url: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as sdk:
-        yield sdk
-
-
 class Wine(BaseModel):
     item_id: str
     title: str
