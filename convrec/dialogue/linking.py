@@ -74,6 +74,7 @@ _MISSPELT_WORDS = 16
 _FUZZY_QUOTES = 4
 _QUOTE_SCORE = 88
 _DOUBTFUL = 3
+_WHOLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,9 @@ class TitleLinker:
         cued = listed or self._is_cued(tokens, match.first)
         own = sum(token.word not in STOP_WORDS for token in span)
         cued = cued or (after is not None and after.word in _SUFFIXES and not _breaks(after))
-        if match.corrected and own == 1 and (len(span[0].word) < 5 or span[-1].word in self._vocabulary):
+        if not match.corrected and whole == 0 and len(span) > _WHOLE:
+            return Link(item_id, match.first, last)
+        if match.corrected and own == 1 and not all(t.word in ARTICLES or self._is_misspelt(t.word) for t in span):
             return None
         rare = self._is_rare(match, span, cued, before, after)
         if whole == _PART:
@@ -286,9 +289,13 @@ class TitleLinker:
         span = tokens[match.first : match.last]
         own = [t for t in span if t.word not in STOP_WORDS and stem(t.word) not in self._plain_words]
         part = min(rank for rank, _ in match.entries) == _PART
-        if not own or (part and len(own) == 1 and own[0].word in common_words()):
+        if (not own and len(span) < _WHOLE) or (part and len(own) == 1 and own[0].word in common_words()):
             return False
-        return not match.corrected or len(span) > 1 or len(own[0].word) > _LEAST_CORRECTED + 2
+        return not match.corrected or len(span) > 1 or self._is_misspelt(own[0].word)
+
+    def _is_misspelt(self, word: str) -> bool:
+        """Whether a word that stands alone for a title may be one with a slip, and no other word."""
+        return len(word) > _LEAST_CORRECTED and word not in self._vocabulary and word not in common_words()
 
     def _is_rare(
         self, match: _Match, span: Sequence[Token], cued: bool, before: Token | None, after: Token | None

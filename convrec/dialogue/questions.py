@@ -84,9 +84,9 @@ class Answers:
 
     logs: Mapping[tuple[Subject, int, int], tuple[float, ...]]
 
-    def of(self, question: Question) -> tuple[float, ...] | None:
-        """The answer to a question; None where it was not asked."""
-        return self.logs.get((question.subject, question.first, question.last))
+    def of(self, subject: Subject, first: int, last: int) -> tuple[float, ...] | None:
+        """The answer to the question about some tokens; None where it was not asked."""
+        return self.logs.get((subject, first, last))
 
 
 @dataclass(frozen=True, slots=True)
