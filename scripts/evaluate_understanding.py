@@ -38,9 +38,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--data-dir", type=Path, default=None, help="where the demo's data set is [.convrec]")
     parser.add_argument("--errors", action="store_true", help="print what was misunderstood")
-    parser.add_argument(
-        "--rules", action="store_true", help="no judge of kinds and no language model"
-    )
+    parser.add_argument("--rules", action="store_true", help="no judge of kinds and no language model")
     parser.add_argument("--no-llm", action="store_true", help="without the language model")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
