@@ -30,6 +30,7 @@ from convrec.dialogue.language import (
     vocabulary,
 )
 from convrec.dialogue.linking import PREDICATES, Link, TitleLinker, plain_words
+from convrec.dialogue.questions import NONE, Question, Questions, Subject
 from convrec.dialogue.ranges import RangeReader
 from convrec.dialogue.references import Reference, references
 from convrec.types import (
@@ -78,10 +79,12 @@ class _Reading:
 
     tokens: tuple[Token, ...]
     links: tuple[Link, ...]
+    doubtful: tuple[Link, ...]
     references: tuple[Reference, ...]
     feelings: tuple[Feeling, ...]
     cues: tuple[Cue, ...]
     readings: tuple[Reading, ...]
+    dropped: tuple[Reading, ...]
     changes: Changes
     k: int | None
     taken: frozenset[int]
@@ -111,6 +114,36 @@ class Understanding:
         text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
         tokens = tokenise(text)
         return _masked(text, tokens, self._linker.link(text, tokens))
+
+    def questions(self, message: str, state: SessionState) -> Questions:
+        """What a language model could say of a message better than rules."""
+        text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
+        text = _RESET.sub(" ", text)
+        found = self._read(text, state)
+        kind = self._kind(text, found, self._query(text, found), state)
+        felt = {m.item_id: m.polarity for m in self._mentions(found, kind, state)}
+        asked = [Question(Subject.KIND, "", 0, 0, kind)]
+        for link, feeling in zip(found.links, found.feelings, strict=True):
+            if link.item_id.startswith("#"):
+                continue
+            polarity = felt.get(link.item_id, feeling.polarity)
+            asked.append(_question(Subject.ITEM, text, found.tokens, link, polarity, [("", link.item_id)]))
+        asked += [
+            _question(Subject.ITEM, text, found.tokens, link, NONE, [("", link.item_id)])
+            for link in found.doubtful
+        ]
+        places: dict[tuple[int, int], list[Reading]] = {}
+        for reading in (*found.readings, *found.dropped):
+            if reading.stated:
+                places.setdefault((reading.first, reading.last), []).append(reading)
+        for readings in places.values():
+            told = readings[0].constraint
+            subject = Subject.SET if told.op in ("include", "exclude") else Subject.RANGE
+            by_rule = NONE if readings[0] in found.dropped else option(told)
+            values = [(r.constraint.facet, str(r.constraint.value)) for r in readings]
+            asked.append(_question(subject, text, found.tokens, readings[0], by_rule, values))
+        once = {(one.subject, one.first, one.last): one for one in asked if one.first >= 0}
+        return Questions(text, state.turns > 0, tuple(once.values()))
 
     def understand(self, message: str, state: SessionState) -> Intent:
         """A message as an intent.
@@ -151,7 +184,7 @@ class Understanding:
 
     def _read(self, text: str, state: SessionState) -> _Reading:
         tokens = tokenise(text)
-        links = self._linker.link(text, tokens)
+        links, doubtful = self._linker.read(text, tokens)
         taken = {i for link in links for i in range(link.first, link.last)}
         referred = references(tokens, taken, self._nouns, len(state.slate))
         taken |= {i for reference in referred for i in range(reference.first, reference.last)}
@@ -169,10 +202,12 @@ class Understanding:
         return _Reading(
             tokens,
             named,
+            tuple(link for link in doubtful if taken.isdisjoint(range(link.first, link.last))),
             referred,
             tuple(felt[link.first] for link in named),
             cues,
             (*sets, *ranges),
+            no_sets,
             changes,
             k,
             frozenset(taken),
@@ -307,6 +342,23 @@ class Understanding:
                 own = replace(own, op=">" if upward else "<", value=sum(numbers) / len(numbers))
             moved.append(own)
         return tuple(moved)
+
+
+def _question(
+    subject: Subject,
+    text: str,
+    tokens: Sequence[Token],
+    found: Link | Reading,
+    by_rule: str,
+    values: Sequence[tuple[str, str]],
+) -> Question:
+    words = text[tokens[found.first].start : tokens[found.last - 1].end]
+    return Question(subject, words, found.first, found.last, by_rule, tuple(values))
+
+
+def option(constraint: Constraint) -> str:
+    """A wish as an option of its question."""
+    return "exclude" if (constraint.op, constraint.strength) == ("exclude", "must") else constraint.strength
 
 
 def _number(word: str) -> int | None:
