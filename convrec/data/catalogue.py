@@ -41,6 +41,8 @@ _MAX_FACET_VALUES = 50
 _MIN_MEAN_COUNT = 2
 _MAX_VALUE_CHARS = 60
 _MAX_DESCRIPTION_CHARS = 200
+_MIN_PROSE_WORDS = 5
+_MAX_PROSE_CHARS = 600
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 _WHAT = "the catalogue"
@@ -177,6 +179,16 @@ class Catalogue(Mapping[str, Item]):
         told = "; ".join(part for part in parts if part)
         return " ".join((f"{item.title} ({told})" if told else item.title).split())
 
+    def passage(self, item: Item) -> str:
+        """An item as it is searched by meaning: its description and then its prose, to 600 characters of it.
+
+        Prose is text of five words or more that the description does not tell: a plot, a blurb.
+        """
+        told = self.describe(item)
+        prose = [" ".join(text.split()) for text in item.attributes.values() if isinstance(text, str)]
+        untold = " ".join(t for t in prose if len(t.split()) >= _MIN_PROSE_WORDS and t not in told)
+        return f"{told} {untold[:_MAX_PROSE_CHARS]}".strip()
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) over every item in order; two catalogues with the same items share it."""
@@ -187,8 +199,11 @@ class Catalogue(Mapping[str, Item]):
 
     @cached_property
     def digests(self) -> tuple[int, ...]:
-        """A 64-bit number per item in order: two items of the same title and attributes share it."""
-        told = (json.dumps([item.title, sorted(_plain(item).items())]) for item in self._items.values())
+        """A 64-bit number per item in order: items that are searched by the same text and attributes share it."""
+        told = (
+            json.dumps([item.title, self.passage(item), sorted(_plain(item).items())])
+            for item in self._items.values()
+        )
         return tuple(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in told)
 
     def _holds(self, facet: Facet) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
-_PACK_TOKENS = 512
+_PACK_TOKENS = {"cpu": 512, "cuda": 4096}
 
 
 class CausalLM:
@@ -102,7 +102,7 @@ class CausalLM:
 
     def packs(self, segments: Sequence[Sequence[int]]) -> list[Sequence[Sequence[int]]]:
         """Segments in runs that one call of `score` takes."""
-        return list(chunks(segments, _PACK_TOKENS))
+        return list(chunks(segments, _PACK_TOKENS[self.device]))
 
     def prefill(self, prompt: Sequence[int], adapter: str | None, salt: str | None) -> tuple[Tensor, Any]:
         """Logits_V of the token after a prompt, and a cache that `step` extends. The adapter is in use already."""

@@ -69,6 +69,8 @@ def join(packs: Sequence[Packed]) -> Packed:
     """
     import torch
 
+    if len(packs) == 1:
+        return packs[0]
     starts = torch.tensor([0, *(len(one.ids) for one in packs[:-1])]).cumsum(0).tolist()
     return Packed(
         ids=torch.cat([one.ids for one in packs]),

@@ -333,7 +333,7 @@ def _embed(
 ) -> Floats:
     """text_N_D; what an earlier index knows of an item that is as it was is not embedded again."""
     text_N_D = np.empty((len(catalogue), embedder.dimension), np.float32)
-    described = {n: catalogue.describe(catalogue[item_id]) for n, item_id in enumerate(catalogue.ids)}
+    described = {n: catalogue.passage(catalogue[item_id]) for n, item_id in enumerate(catalogue.ids)}
     if earlier is not None:
         built = zip(earlier.item_ids, earlier.digests_N.tolist(), earlier.text_N_D, strict=True)
         known = {item_id: (digest, vector_D) for item_id, digest, vector_D in built}

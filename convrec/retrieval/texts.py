@@ -42,7 +42,7 @@ class Texts:
         ]
         self._newer: Mapping[str, int] = {item_id: len(rows) + n for n, item_id in enumerate(newer)}
         self.newer: tuple[str, ...] = tuple(newer)
-        self._vectors_M_D = _embedded([catalogue.describe(catalogue[i]) for i in newer], index, embedder)
+        self._vectors_M_D = _embedded([catalogue.passage(catalogue[i]) for i in newer], index, embedder)
         self._words = index.lexical.beside([catalogue[item_id] for item_id in newer]) if newer else None
 
     def row(self, item_id: str) -> int | None:

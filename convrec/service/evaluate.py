@@ -87,7 +87,7 @@ def run_evaluation(workshop: Workshop, config: EvaluateConfig, command: Sequence
         runs = evaluate(tasks, systems, RunConfig(config.out, config.seeds, config.depth), progress)
     with steps.step("Reporting"):
         catalogue = tasks[-1].catalogue
-        vectors_N_D = embedder.embed([catalogue.describe(catalogue[item_id]) for item_id in catalogue.ids])
+        vectors_N_D = embedder.embed([catalogue.passage(catalogue[item_id]) for item_id in catalogue.ids])
         ks = [k for k in (1, 5, 10, 20, 50, 100) if k <= config.depth]
         report = make_report(dataset.name, tasks, runs, config.seeds, shlex.join(command), ks, vectors_N_D)
         write_report(report, config.out / "report.json")

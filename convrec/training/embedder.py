@@ -128,7 +128,7 @@ def _loss(
     config: EmbedderConfig,
 ) -> Any:
     requests = _encode(torch, model, [pair.text for pair in batch])
-    items = _encode(torch, model, [catalogue.describe(catalogue[pair.item_id]) for pair in batch])
+    items = _encode(torch, model, [catalogue.passage(catalogue[pair.item_id]) for pair in batch])
     frequency = torch.tensor([math.log1p(counts[pair.item_id]) for pair in batch], device=requests.device)
     logits = requests @ items.T / config.temperature - config.popularity * frequency
     excepted = [
@@ -181,7 +181,7 @@ def pairs_hash(pairs: Sequence[Pair], catalogue: Catalogue) -> str:
     """sha256 (hex) of all that is learned from: requests, items' texts, and what is no counter-example."""
     digest = hashlib.sha256()
     for pair in pairs:
-        told = [pair.text, pair.item_id, catalogue.describe(catalogue[pair.item_id]), sorted(pair.related)]
+        told = [pair.text, pair.item_id, catalogue.passage(catalogue[pair.item_id]), sorted(pair.related)]
         digest.update(json.dumps(told).encode() + b"\n")
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from transformers import PrinterCallback, Trainer
 
 from convrec.engine.base import Labels
-from convrec.engine.packed import label_logits
+from convrec.engine.packed import join, label_logits
 from convrec.training.packs import packed_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Scoring(Protocol):
 
 
 class PackTrainer(Trainer):  # type: ignore[misc]
-    """A Trainer whose batches are one pack; larger ones are made by accumulating gradients.
+    """A Trainer whose batches are packs, read in one pass.
 
     Args:
         scoring: What is trained and measured.
@@ -54,14 +54,21 @@ class PackTrainer(Trainer):  # type: ignore[misc]
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
         self._scoring = scoring
-        # The loss is the mean of one example: Trainer divides by the number accumulated.
+        # The loss is the mean over a batch: Trainer divides by the number of batches accumulated.
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
-        """The loss of one pack."""
-        logit_C, _cache = label_logits(model, packed_of(inputs), self._scoring.labels)
-        return self._scoring.loss(logit_C, inputs)
+        """The mean loss of a batch's packs."""
+        import torch
+
+        packs = inputs["packs"]
+        return torch.stack(
+            [
+                self._scoring.loss(logit_C, pack)
+                for logit_C, pack in zip(self._logits(model, packs), packs, strict=True)
+            ]
+        ).mean()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """The held-out figure."""
@@ -70,11 +77,17 @@ class PackTrainer(Trainer):  # type: ignore[misc]
         self.model.eval()
         gains: list[float] = []
         with torch.no_grad():
-            for pack in self.get_eval_dataloader():
-                inputs = self._prepare_inputs(pack)
-                logit_C, _cache = label_logits(self.model, packed_of(inputs), self._scoring.labels)
-                gains += self._scoring.gains(logit_C, inputs)
+            for batch in self.get_eval_dataloader():
+                packs = self._prepare_inputs(batch)["packs"]
+                for logit_C, pack in zip(self._logits(self.model, packs), packs, strict=True):
+                    gains += self._scoring.gains(logit_C, pack)
         metrics = {f"eval_{self._scoring.figure}": sum(gains) / max(len(gains), 1)}
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _logits(self, model: Any, packs: Sequence[Any]) -> Sequence[Tensor]:
+        """logit_C of each pack's segments."""
+        logits_S, _cache = label_logits(model, join([packed_of(pack) for pack in packs]), self._scoring.labels)
+        found: Sequence[Tensor] = logits_S.split([len(pack["last"]) for pack in packs])
+        return found

@@ -88,11 +88,10 @@ def _unwanted(example: Example, places: Iterable[int] | None = None) -> int:
 
 
 def collate(packs: list[dict[str, Any]]) -> dict[str, Any]:
-    """A batch of one: packs differ in shape, so a batch is made by accumulating gradients."""
-    (only,) = packs
-    return only
+    """A batch: packs differ in shape, so they stay side by side."""
+    return {"packs": packs}
 
 
-def packed_of(inputs: dict[str, Any]) -> Packed:
-    """The pack among the trainer's inputs."""
-    return Packed(inputs["ids"], inputs["positions"], inputs["mask"], inputs["last"])
+def packed_of(pack: dict[str, Any]) -> Packed:
+    """The layout of one of a batch's packs."""
+    return Packed(pack["ids"], pack["positions"], pack["mask"], pack["last"])

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from convrec.training.message_packs import MessagePacks
     from convrec.training.pack_trainer import Scoring
 
-_WORKERS = 5
 _LAYERS, _ATTENTION = ".layers.", ".self_attn."
 """In the names of a causal language model's modules, as transformers calls them."""
+
+_STACKED, _WORKERS = 4, 4
+"""Examples per pass and processes that make them, on GPUs, which one does not fill. A CPU gains by neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,7 @@ def train_on_messages(
     fed = message_packs.MessagePacks(examples, prompts, tokenizer, config.epochs, config.batch, config.seed)
     judged = message_packs.MessagePacks(held_out, prompts, tokenizer, together=config.batch)
     scoring = message_packs.AnswerScoring(fed.labels)
-    return TrainedOnMessages(
-        *_train(base, fed, judged, scoring, 1, told, work, config, progress, workers=_WORKERS)
-    )
+    return TrainedOnMessages(*_train(base, fed, judged, scoring, 1, told, work, config, progress))
 
 
 def _require(examples: Sequence[object], held_out: Sequence[object]) -> None:
@@ -200,13 +200,11 @@ def _train(
     config: TrainerConfig,
     progress: Progress,
     initial: Path | None = None,
-    workers: int = 0,
 ) -> tuple[float, float, int]:
     """Train on packs, of which `accumulated` make a step.
 
     Args:
         told: What makes this training another than others.
-        workers: Processes that make packs where a GPU waits for them.
 
     Returns:
         The held-out figure before and of what is kept, and the number of steps.
@@ -222,14 +220,15 @@ def _train(
     torch.manual_seed(config.seed)
     every = max(1, steps // config.evaluations)
     gpu = torch.cuda.is_available()
+    stacked = _stacked(accumulated, gpu)
     trainer = PackTrainer(
         scoring,
         model=_with_lora(base, config, gpu, initial),
         args=TrainingArguments(
             output_dir=str(work),
-            per_device_train_batch_size=1,
-            per_device_eval_batch_size=1,
-            gradient_accumulation_steps=accumulated,
+            per_device_train_batch_size=stacked,
+            per_device_eval_batch_size=_stacked(_STACKED, gpu) if accumulated > 1 else 1,
+            gradient_accumulation_steps=accumulated // stacked,
             learning_rate=config.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=config.warmup,
@@ -245,8 +244,8 @@ def _train(
             logging_steps=1,
             report_to=list(config.reporters),
             remove_unused_columns=False,
+            dataloader_num_workers=_WORKERS if gpu else 0,
             dataloader_pin_memory=gpu,
-            dataloader_num_workers=workers if gpu else 0,
             disable_tqdm=True,
             bf16=gpu,
             use_cpu=not gpu,
@@ -264,6 +263,11 @@ def _train(
     best = trainer.state.best_metric
     _save(trainer.model, Path(base).name, work / "adapter")
     return start, float(best if best is not None else start), trainer.state.global_step
+
+
+def _stacked(batch: int, gpu: bool) -> int:
+    """How many examples share a pass."""
+    return math.gcd(batch, _STACKED) if gpu else 1
 
 
 def _with_lora(base: str | Path, config: TrainerConfig, gpu: bool, initial: Path | None) -> Any:

@@ -145,6 +145,16 @@ def test_describe_tells_what_the_domain_shows(catalogue: Catalogue) -> None:
     assert catalogue.describe(Item("9", "Two\nlines", {"style": "A\tB"})) == "Two lines (A B)"
 
 
+def test_a_passage_adds_prose_that_the_description_does_not_tell() -> None:
+    plot = "A crew wakes  to\na distress call from a moon."
+    item = Item("1", "Alien", {"genre": ("horror",), "plot": plot, "note": "four words are few", "url": "/a"})
+    films = Catalogue([item], replace(GENERIC, shown=("genre",)))
+    assert films.passage(item) == "Alien (horror) A crew wakes to a distress call from a moon."
+    assert Catalogue([item], replace(GENERIC, shown=("plot",))).passage(item).count("distress") == 1
+    long = Item("2", "Long", {"plot": "word " * 1000})
+    assert len(films.passage(long)) <= len("Long ") + 600
+
+
 def test_describe_without_shown_attributes_tells_the_short_ones() -> None:
     attributes: dict[str, AttributeValue] = {"price": 12.0, "blurb": "x" * 100, "colour": ("red", "blue")}
     attributes |= {f"a{i}": "y" * 40 for i in range(10)}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from convrec.engine.packed import label_logits
-from convrec.training.packs import Packs, collate, packed_of
+from convrec.training.packs import Packs, packed_of
 
 
 def test_a_pack_scores_each_item_as_if_it_were_alone(tiny, tokenizer, prompts, rieslings) -> None:
@@ -14,7 +14,7 @@ def test_a_pack_scores_each_item_as_if_it_were_alone(tiny, tokenizer, prompts, r
     packs = Packs(rieslings, prompts, tokenizer)
     with torch.no_grad():
         for number in (0, 1, 2):
-            logits, _ = label_logits(model, packed_of(collate([packs[number]])), packs.labels)
+            logits, _ = label_logits(model, packed_of(packs[number]), packs.labels)
             example = rieslings[number]
             prompt = prompts.make(tokenizer, example.context, example.candidates)
             for place, segment in enumerate(prompt.segments):

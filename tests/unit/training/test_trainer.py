@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from convrec.errors import DataError
@@ -71,6 +72,17 @@ def test_a_seed_gives_the_same_adapter_and_a_killed_run_goes_on(
         if "loss" in line
     ]
     assert steps == list(range(1, 49))
+
+
+def test_examples_that_share_a_pass_give_the_same_adapter(tiny, prompts, rieslings, tmp_path, monkeypatch) -> None:
+    config = replace(CONFIG, epochs=1, learning_rate=1e-3)
+    train(tiny, prompts, rieslings, tmp_path / "alone", config)
+    monkeypatch.setattr("convrec.training.trainer._stacked", lambda batch, _gpu: batch)
+    train(tiny, prompts, rieslings, tmp_path / "stacked", config)
+    alone, stacked = (
+        load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("alone", "stacked")
+    )
+    assert all(torch.allclose(alone[name], stacked[name], atol=2e-4) for name in alone)
 
 
 def test_another_training_does_not_go_on_in_the_same_folder(trained, tiny, prompts, rieslings) -> None:
