@@ -4,6 +4,7 @@
     scripts/train_understanding.py kinds --check              # only says how good it is on the last fifth
     scripts/train_understanding.py examples --out FILE        # what an adapter learns from, as gzipped JSON lines
     scripts/train_understanding.py adapter --examples FILE --out FOLDER
+    scripts/train_understanding.py keep --examples FILE --measured FOLDER/adapter
 
 Learns from the templates in scripts/data/understanding, filled with titles of MovieLens-100K and, where it is
 given, of ReDial, and from development.jsonl and kinds.jsonl in tests/data/understanding. The test set beside those
@@ -12,9 +13,15 @@ is not read. The adapter trains on a GPU where there is one.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -24,18 +31,25 @@ from rich.console import Console
 from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue, read_items
 from convrec.data.sources import fetch_movielens
-from convrec.dialogue.judging import LearnedKinds
-from convrec.dialogue.questions import QuestionPrompts
+from convrec.dialogue.judging import LearnedKinds, learned_kinds
+from convrec.dialogue.questions import QuestionPrompts, QuestionReader
 from convrec.dialogue.understanding import Understanding
+from convrec.engine.base import AdapterRef
 from convrec.evaluation.messages import LabelledMessage, read_messages
 from convrec.prompting import Prompts, load_domain
-from convrec.service.build import Workshop
+from convrec.ranking.blend import Blend
+from convrec.service.build import READS, Workshop
+from convrec.service.engines import engine_or_none
 from convrec.settings import load_settings
+from convrec.training.base_model import base_hash, base_name
+from convrec.training.fusion import Weighed, cross_validated, fit_fusion, weigh
 from convrec.training.kinds import KindLesson, as_json, fit_kinds
+from convrec.training.manifest import CONFIG, WEIGHTS, AdapterManifest
 from convrec.training.message_examples import (
     MessageExample,
     kind_example,
     labelled_example,
+    masked_titles,
     message_example,
     read_examples,
     split_units,
@@ -48,6 +62,7 @@ from convrec.types import IntentKind, Item, SessionState
 ROOT = Path(__file__).parents[1]
 MESSAGES = ROOT / "tests/data/understanding"
 TEMPLATES = ROOT / "scripts/data/understanding"
+_WRITTEN = ("development", "kinds")
 _OWN = TrainerConfig(layers=1.0, learning_rate=1e-3, epochs=1, batch=16, evaluations=5)
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
@@ -152,8 +167,8 @@ def adapter(
         seed=seed,
     )
     told = read_examples(examples)
-    templates = [one for one in told if not one.unit.startswith(("development", "kinds"))]
-    own = [one for one in told if one.unit.startswith(("development", "kinds"))] if written else []
+    templates = [one for one in told if not one.unit.startswith(_WRITTEN)]
+    own = [one for one in told if one.unit.startswith(_WRITTEN)] if written else []
     learn, held = split_units(templates, every)
     learn = [*(templates if everything else learn), *own]
     with ConsoleSteps(Console(stderr=True)).step("Training") as progress:
@@ -170,6 +185,72 @@ def adapter(
         )
     )
     print(f"right {trained.right_start:.4f} before, {trained.right_best:.4f} after {trained.steps} steps")
+
+
+@app.command()
+def keep(
+    examples: Annotated[Path, typer.Option(help="What `examples` made")],
+    measured: Annotated[Path, typer.Option(help="OUT/adapter of a training that held templates out")],
+    adapter: Annotated[Path | None, typer.Option(help="OUT/adapter that is kept [the measured one]")] = None,
+    every: Annotated[int, typer.Option(help="As the training had it")] = 7,
+    each: Annotated[int, typer.Option(help="Messages of each held-out template")] = 2,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are")] = None,
+) -> None:
+    """Fit what an adapter's answers count beside rules and judge, say what it is worth, make a version of it."""
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    domain = _movielens(workshop).domain
+    prompts = QuestionPrompts(workshop.prompts.load("understand"), domain)
+    _, held = split_units([one for one in read_examples(examples) if not one.unit.startswith(_WRITTEN)], every)
+    by_unit = groupby(sorted(held, key=lambda one: one.unit), lambda one: one.unit)
+    some = [one for _, own in by_unit for one in islice(own, each)]
+    weighed = asyncio.run(_weighed(some, workshop, prompts, AdapterRef("measured@1", measured)))
+    metrics = cross_validated(weighed)
+    print(json.dumps(metrics, indent=1))
+    fusion = fit_fusion([case for cases in weighed.values() for case in cases])
+    with workshop.registry.stage(READS) as (staging, number):
+        for file in (adapter or measured).iterdir():
+            if file.name in (WEIGHTS, CONFIG):
+                shutil.copyfile(file, staging / file.name)
+        version = workshop.registry.publish(
+            staging,
+            AdapterManifest(
+                READS,
+                number,
+                base_name(workshop.model),
+                base_hash(workshop.model),
+                prompts.name,
+                domain.name,
+                accepted=True,
+                reasons=("it answers questions about messages and ranks nothing",),
+                blend=Blend(),
+                metrics=metrics,
+                data={"templates": len(weighed), "held_out_messages": len(some)},
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                fusion=asdict(fusion),
+            ),
+        )
+    print(f"{version.label} was made")
+
+
+async def _weighed(
+    held: Sequence[MessageExample], workshop: Workshop, prompts: QuestionPrompts, ref: AdapterRef
+) -> dict[str, list[Weighed]]:
+    """Everything that is said of held-out messages' questions, by template."""
+    judge = learned_kinds(workshop.embedder)
+    steps = ConsoleSteps(Console(stderr=True))
+    found: dict[str, list[Weighed]] = {}
+    async with engine_or_none(workshop.settings, workshop.model, steps) as engine:
+        if engine is None:
+            raise typer.Exit(1)
+        await engine.load_adapter(ref)
+        reader = QuestionReader(engine, prompts, ref.name)
+        with steps.step("Asking") as progress:
+            for number, one in enumerate(held):
+                answers = await reader.answer(one.questions)
+                judged = judge.logs(masked_titles(one.questions)) if judge else None
+                found.setdefault(one.unit, []).extend(weigh(one, answers, judged))
+                progress(number / len(held), one.unit)
+    return found
 
 
 def _movielens(workshop: Workshop) -> Catalogue:

@@ -13,8 +13,9 @@ from math import exp, log
 import numpy as np
 
 from convrec.dialogue.fusing import TITLE, Fusion
-from convrec.dialogue.questions import NONE, OPTIONS, Subject
+from convrec.dialogue.questions import NONE, OPTIONS, Answers, Subject
 from convrec.retrieval.base import Floats
+from convrec.training.message_examples import MessageExample
 
 _RIDGE = 1.0
 _LEAST_SLOPE = 0.05
@@ -36,6 +37,75 @@ class Weighed:
     logs: tuple[float, ...]
     right: int
     judged: tuple[float, ...] | None = None
+
+
+def weigh(example: MessageExample, answers: Answers, judged: tuple[float, ...] | None) -> list[Weighed]:
+    """The questions of an example that were answered.
+
+    Args:
+        judged: The judge's log probabilities of the message's kinds.
+    """
+    return [
+        Weighed(
+            question.subject,
+            str(question.by_rule),
+            logs,
+            right,
+            judged if question.subject is Subject.KIND else None,
+        )
+        for question, right in zip(example.questions.asked, example.answers, strict=True)
+        if (logs := answers.of(question.subject, question.first, question.last)) is not None
+    ]
+
+
+def cross_validated(cases: Mapping[str, Sequence[Weighed]], folds: int = 5) -> dict[str, dict[str, float]]:
+    """The share of right decisions by rules, by the model and by both, weights fitted without the units judged.
+
+    Args:
+        cases: By unit.
+    """
+    hits: dict[str, dict[str, list[bool]]] = {}
+    units = sorted(cases)
+    for fold in range(folds):
+        judged = units[fold::folds]
+        fusion = fit_fusion([case for unit in units if unit not in judged for case in cases[unit]])
+        for case in (case for unit in judged for case in cases[unit]):
+            for decision, told in _decided(case, fusion).items():
+                for who, right in told.items():
+                    hits.setdefault(decision, {}).setdefault(who, []).append(right)
+    return {
+        decision: {**{who: round(float(np.mean(own)), 4) for who, own in told.items()}, "of": len(told["both"])}
+        for decision, told in hits.items()
+    }
+
+
+def _decided(case: Weighed, fusion: Fusion) -> dict[str, dict[str, bool]]:
+    """For every decision of a question, who is right about it."""
+    options = OPTIONS[case.subject]
+    right = options[case.right]
+    if case.subject is not Subject.ITEM:
+        return {
+            str(case.subject): {
+                "rules": case.by_rule == right,
+                "model": options[int(np.argmax(case.logs))] == right,
+                "both": fusion.option(case.subject, case.by_rule, case.logs, case.judged) == right,
+            }
+        }
+    named, is_title = case.by_rule != NONE, right != NONE
+    found = {
+        TITLE: {
+            "rules": named == is_title,
+            "model": (int(np.argmax(case.logs)) != len(options) - 1) == is_title,
+            "both": fusion.is_title(named, case.logs) == is_title,
+        }
+    }
+    if named and is_title:
+        found["polarity"] = {
+            "rules": case.by_rule == right,
+            "model": options[int(np.argmax(case.logs[:-1]))] == right,
+            "both": fusion.option(case.subject, case.by_rule, case.logs) == right,
+        }
+    return found
 
 
 def fit_fusion(cases: Sequence[Weighed]) -> Fusion:

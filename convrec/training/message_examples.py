@@ -91,6 +91,16 @@ def kind_example(unit: str, message: str, kind: IntentKind, earlier: bool) -> Me
     )
 
 
+def masked_titles(questions: Questions) -> str:
+    """The message with [title] in the place of every title that rules find, as the judge of kinds reads it."""
+    message, tokens = questions.message, tokenise(questions.message)
+    for question in sorted(questions.asked, key=lambda question: -question.first):
+        if question.subject is Subject.ITEM and question.by_rule != NONE:
+            start, end = tokens[question.first].start, tokens[question.last - 1].end
+            message = f"{message[:start]}[title]{message[end:]}"
+    return message
+
+
 def write_examples(examples: Iterable[MessageExample], file: Path) -> int:
     """Write examples as gzipped lines of JSON; returns how many."""
     count = 0
