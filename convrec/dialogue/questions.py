@@ -180,14 +180,15 @@ class QuestionReader:
         """What the model answers.
 
         Args:
-            questions: At most the first so many are asked that the time of a turn allows for.
+            questions: Those about intervals are left out, see fusing.py, and those that a turn has no time for.
             salt: Of the person; see Engine.score.
 
         Raises:
             EngineError: The engine could not score.
             PromptError: A label is not a single token of the engine's model.
         """
-        asked = Questions(questions.message, questions.earlier, questions.asked[:_MOST])
+        some = [question for question in questions.asked if question.subject is not Subject.RANGE][:_MOST]
+        asked = Questions(questions.message, questions.earlier, tuple(some))
         prompt = self._prompts.make(self._engine.tokenizer, asked)
         scores = await self._engine.score(prompt.prefix, prompt.segments, prompt.labels, self._adapter, salt)
         return answered(asked.asked, scores)

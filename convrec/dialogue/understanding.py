@@ -241,10 +241,9 @@ class Understanding:
         held = []
         for reading in (*readings, *dropped):
             told = reading.constraint
-            subject = Subject.SET if told.op in ("include", "exclude") else Subject.RANGE
-            logs = answers.of(subject, reading.first, reading.last) if reading.stated else None
+            logs = answers.of(Subject.SET, reading.first, reading.last) if reading.stated else None
             by_rule = NONE if reading in dropped else option(told)
-            chosen = by_rule if logs is None else self._fusion.option(subject, by_rule, logs)
+            chosen = by_rule if logs is None else self._fusion.wish(by_rule, logs)
             if chosen != NONE:
                 held.append(reading if chosen == by_rule else replace(reading, constraint=_with(told, chosen)))
         return tuple(held)
@@ -409,9 +408,7 @@ def _question(
 
 
 def _with(constraint: Constraint, chosen: str) -> Constraint:
-    """A constraint with the option that was chosen for it."""
-    if constraint.op not in ("include", "exclude"):
-        return replace(constraint, strength="must" if chosen == "must" else "prefer")
+    """A constraint on a set with the option that was chosen for it."""
     if chosen in ("must", "prefer"):
         own = replace(constraint, op="include", strength="must" if chosen == "must" else "prefer")
     else:

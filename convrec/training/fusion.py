@@ -12,13 +12,15 @@ from math import exp, log
 
 import numpy as np
 
-from convrec.dialogue.fusing import TITLE, Fusion
+from convrec.dialogue.fusing import DIRECTIONS, TITLE, Fusion, directed
 from convrec.dialogue.questions import NONE, OPTIONS, Answers, Subject
 from convrec.retrieval.base import Floats
 from convrec.training.message_examples import MessageExample
+from convrec.types import IntentKind
 
 _RIDGE = 1.0
 _LEAST_SLOPE = 0.05
+_WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class Weighed:
 
 
 def weigh(example: MessageExample, answers: Answers, judged: tuple[float, ...] | None) -> list[Weighed]:
-    """The questions of an example that were answered.
+    """The questions of an example that were answered; about wishes only where the message has any.
 
     Args:
         judged: The judge's log probabilities of the message's kinds.
     """
+    kind = OPTIONS[Subject.KIND][example.answers[0]] if example.questions.asked[0].subject is Subject.KIND else ""
+    wishes = kind in _WISHING
     return [
         Weighed(
             question.subject,
@@ -55,6 +59,7 @@ def weigh(example: MessageExample, answers: Answers, judged: tuple[float, ...] |
         )
         for question, right in zip(example.questions.asked, example.answers, strict=True)
         if (logs := answers.of(question.subject, question.first, question.last)) is not None
+        and (wishes or question.subject not in (Subject.SET, Subject.RANGE))
     ]
 
 
@@ -88,7 +93,7 @@ def _decided(case: Weighed, fusion: Fusion) -> dict[str, dict[str, bool]]:
             str(case.subject): {
                 "rules": case.by_rule == right,
                 "model": options[int(np.argmax(case.logs))] == right,
-                "both": fusion.option(case.subject, case.by_rule, case.logs, case.judged) == right,
+                "both": _both(case, fusion) == right,
             }
         }
     named, is_title = case.by_rule != NONE, right != NONE
@@ -116,13 +121,16 @@ def fit_fusion(cases: Sequence[Weighed]) -> Fusion:
     """
     gains: dict[str, Mapping[str, float]] = {}
     judge = 0.0
-    for subject in Subject:
+    for subject in (Subject.KIND, Subject.ITEM, Subject.SET):
         own = [case for case in cases if case.subject is subject]
         options = OPTIONS[subject]
         if subject is Subject.ITEM:
             gains[TITLE] = _title_gains(own)
             options = tuple(option for option in options if option != NONE)
             own = [case for case in own if case.by_rule in options and OPTIONS[subject][case.right] in options]
+        if subject is Subject.SET:
+            options = tuple(dict.fromkeys(DIRECTIONS.values()))
+            own = [_directed(case, options) for case in own]
         if own:
             gains[subject], weight = _fitted(own, options)
             judge = weight if subject is Subject.KIND else judge
@@ -151,6 +159,20 @@ def _fitted(cases: Sequence[Weighed], options: Sequence[str]) -> tuple[dict[str,
     slope = max(float(found[0]), _LEAST_SLOPE)
     told = {option: round(float(gain) / slope, 3) for option, gain in zip(options, found[2:], strict=True)}
     return told, round(float(found[1]) / slope, 3)
+
+
+def _both(case: Weighed, fusion: Fusion) -> str:
+    if case.subject is Subject.RANGE:
+        return case.by_rule
+    if case.subject is Subject.SET:
+        return fusion.wish(case.by_rule, case.logs)
+    return fusion.option(case.subject, case.by_rule, case.logs, case.judged)
+
+
+def _directed(case: Weighed, directions: Sequence[str]) -> Weighed:
+    """A case of a wish as one of its direction."""
+    right = directions.index(DIRECTIONS[OPTIONS[case.subject][case.right]])
+    return Weighed(case.subject, DIRECTIONS[case.by_rule], directed(case.logs), right)
 
 
 def _title_gains(cases: Sequence[Weighed]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from convrec.dialogue.understanding import Understanding
 from convrec.progress import silent
 from convrec.prompting import Prompts, load_domain
 from convrec.settings import Settings
-from convrec.training.fusion import Weighed, fit_fusion
+from convrec.training.fusion import Weighed, cross_validated, fit_fusion
 from convrec.training.message_examples import message_example, read_examples, split_units, write_examples
 from convrec.training.message_packs import MessagePacks
 from convrec.training.templates import Filler, Template, filled, read_templates
@@ -98,10 +98,10 @@ def test_it_learns_to_answer(films: Catalogue, asking: QuestionPrompts, tiny: Pa
     rules = Understanding(films)
     examples = [message_example(one, rules, earlier=False) for one in filled(templates, Filler(films), 40)]
     random.Random(0).shuffle(examples)
-    config = TrainerConfig(learning_rate=2e-2, epochs=8, batch=4, evaluations=3, patience=9, layers=1.0)
+    config = TrainerConfig(learning_rate=2e-2, epochs=3, batch=4, evaluations=3, patience=9, layers=1.0)
     found = train_on_messages(tiny, examples[:60], examples[60:], asking, tmp_path, config, silent)
-    assert found.right_start < 0.6
-    assert found.right_best > 0.9
+    assert found.right_start < 0.4
+    assert found.right_best > 0.7
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
 
 
@@ -116,20 +116,26 @@ def test_a_pack_is_its_examples(films: Catalogue, asking: QuestionPrompts, token
 
 def test_weights_trust_whoever_is_right() -> None:
     dice = random.Random(0)
-    options = OPTIONS[Subject.SET]
+    options = OPTIONS[Subject.KIND]
 
     def case(model_right: float, rule_right: float) -> Weighed:
         right = dice.randrange(len(options))
         said = right if dice.random() < model_right else dice.randrange(len(options))
         rule = right if dice.random() < rule_right else dice.randrange(len(options))
-        logs = tuple(log(0.8) if n == said else log(0.05) for n in range(len(options)))
-        return Weighed(Subject.SET, options[rule], logs, right)
+        logs = tuple(log(0.65) if n == said else log(0.05) for n in range(len(options)))
+        return Weighed(Subject.KIND, options[rule], logs, right)
 
+    told = tuple(log(0.65) if option == "compare" else log(0.05) for option in options)
     by_model = fit_fusion([case(0.95, 0.4) for _ in range(400)])
     by_rules = fit_fusion([case(0.4, 0.95) for _ in range(400)])
-    told = tuple(log(0.8) if option == "avoid" else log(0.05) for option in options)
-    assert by_model.option(Subject.SET, "must", told) == "avoid"
-    assert by_rules.option(Subject.SET, "must", told) == "must"
+    assert by_model.option(Subject.KIND, "why", told) == "compare"
+    assert by_rules.option(Subject.KIND, "why", told) == "why"
+
+
+def test_what_both_are_worth_is_judged_on_other_templates() -> None:
+    right = tuple(log(0.9) if option == "exclude" else log(0.025) for option in OPTIONS[Subject.SET])
+    cases = {f"t:{n}": [Weighed(Subject.SET, "must", right, 2)] for n in range(20)}
+    assert cross_validated(cases)["set"] == {"rules": 0.0, "model": 1.0, "both": 1.0, "of": 20}
 
 
 def test_titles_are_weighed_apart_from_what_is_felt() -> None:
