@@ -31,21 +31,32 @@ from convrec.types import Constraint, FacetType, Op, Strength
 _JOINTS = frozenset(("and", "or", "nor", "a", "an", "the", "some"))
 _ARTICLES = frozenset(("a", "an", "the", "any", "some"))
 _AVERSIONS = vocabulary("hate hated hates dislike dislikes disliked despise stand allergic loathe detest detests")
-_REFUSALS = vocabulary("ditch drop remove lose cut rid hide omit scrap unlike leave")
-_WEARY = vocabulary("tired sick bored fed enough many much")
-_HEDGES = vocabulary("maybe perhaps preferably ideally possibly prefer preferred kinda somewhat hopefully")
+_REFUSALS = vocabulary(
+    """ditch drop remove lose cut rid hide omit scrap unlike leave kick scratch filter zero refuse refuses refused
+    nix ban banish"""
+)
+_AWAY_FROM = (("apart", "from"), ("aside", "from"), ("away", "from"), ("clear", "of"))
+_OFF = (("out", "of", "it"), ("off", "the", "list"), ("off", "the", "menu"), ("are", "off", "limits"),
+        ("is", "off", "limits"), ("are", "out"), ("is", "out"))  # fmt: skip
+_WEARY = vocabulary("tired sick bored fed enough many much fill")
+_DAMPED = vocabulary("tone cut dial turn")
+_HEDGES = vocabulary(
+    "maybe perhaps preferably ideally possibly prefer preferred kinda somewhat hopefully might leaning"
+)
 _AFTERTHOUGHTS = (
     "if possible", "if you can", "if you have", "if available", "maybe", "perhaps", "preferably", "ideally",
     "would be nice", "would be fine", "would be ok", "would be okay", "would be a plus", "or so", "wouldnt hurt",
+    "if at all possible", "would be a bonus", "optional", "optionally", "is optional",
 )  # fmt: skip
 _NO_MATTER = (
-    "mind", "dont care about", "longer care about", "longer need", "have to be",
+    "mind", "dont care about", "dont care whether", "longer insist on",
+    "longer care about", "longer need", "have to be",
     "has to be", "need to be", "needs to be", "necessarily", "must be", "need",
     "has to have", "have to have",
 )  # fmt: skip
 _WELCOME = vocabulary("fine ok okay allowed welcome alright acceptable")
 _TERMS = vocabulary("requirement filter restriction constraint condition limit rule")
-_LIFTING = vocabulary("skip drop remove lift ignore forget mind lose ditch")
+_LIFTING = vocabulary("skip drop remove lift ignore forget mind lose ditch clear")
 _ALLOWING = vocabulary("include allow bring back permit")
 _FEELS = vocabulary(
     """love loves loved adore adored adores hate hated hates like likes liked enjoy enjoyed saw have has had want
@@ -160,7 +171,7 @@ class FacetReader:
     def _refused(self, chain: Sequence[_Phrase], tokens: Sequence[Token], occupied: Collection[int]) -> list[bool]:
         """For each phrase of a chain, whether a negation reaches it ("no horror, war or crime" refuses three)."""
         head = chain[0].first
-        negated = is_negated(tokens, head, occupied)
+        negated = is_negated(tokens, head, occupied) or _is_put_off(tokens, chain[-1].last)
         through = any(tokens[i].word in ("or", "nor") for i in range(head, chain[-1].last))
         refused = []
         for phrase in chain:
@@ -178,7 +189,11 @@ class FacetReader:
         following = [token.word for token in tokens[phrase.last : phrase.last + 1]]
         if following == ["enough"] and refused:
             return "include", "prefer"
-        if {"less", "too", "fewer"} & close or {"many", "much"} & set(said[-1:]):
+        if "down" in close and _DAMPED & set(said):
+            return "exclude", "avoid"
+        if {"less", "too", "fewer"} & close or (
+            {"many", "much"} & set(said[-1:]) and not self._is_comparative(phrase, tokens)
+        ):
             return "exclude", "avoid"
         if _WEARY & set(said) and {"of", "with", "up", "had", "enough"} & set(said) and said[-1:] != ["no"]:
             return "exclude", "avoid"
@@ -204,6 +219,8 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
     said = [token.word for token in before(tokens, first, occupied)]
     while said and said[-1] in _ARTICLES - {"any"}:
         said.pop()
+    if tuple(said[-2:]) in _AWAY_FROM:
+        return True
     if said[-2:] in (["anything", "but"], ["other", "than"], ["rather", "than"], ["instead", "of"]):
         return True
     if said[-1:] == ["than"] and {"rather", "prefer"} & {token.word for token in tokens[:first]}:
@@ -216,6 +233,13 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
         and previous != "why"
         for previous, word, following in zip(["", *said], said, [*said[1:], ""], strict=False)
     )
+
+
+def _is_put_off(tokens: Sequence[Token], last: int) -> bool:
+    """Whether what follows refuses: "keep war out of it", "westerns are off limits"."""
+    following = tuple(token.word for token in tokens[last : last + 5])
+    # "western films are out": the noun stands between.
+    return any(following[skipped : skipped + len(said)] == said for said in _OFF for skipped in (0, 1))
 
 
 def _is_welcomed(said: Sequence[str]) -> bool:
@@ -276,7 +300,7 @@ def _is_no_matter(chain: Sequence[_Phrase], tokens: Sequence[Token], occupied: C
         return True
     if {"forget", "nevermind"} & set(said) or "never mind" in text:
         return True
-    return bool(_ALLOWING & set(said)) and "again" in after
+    return bool(_ALLOWING & set(said)) and bool({"again", "back"} & set(after))
 
 
 def _is_either(chain: Sequence[_Phrase], tokens: Sequence[Token], occupied: Collection[int]) -> bool:

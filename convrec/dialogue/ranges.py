@@ -25,7 +25,7 @@ _DECADES = {
 _BEFORE: Mapping[tuple[str, ...], Op | None] = {
     ("at", "least"): ">=", ("minimum",): ">=", ("min",): ">=", ("since",): ">=",
     ("after",): ">", ("over",): ">", ("above",): ">", ("more", "than"): ">", ("later", "than"): ">",
-    ("post",): ">",
+    ("post",): ">", ("past",): ">",
     ("at", "most"): "<=", ("maximum",): "<=", ("max",): "<=", ("up", "to"): "<=", ("until",): "<=",
     ("till",): "<=",
     ("before",): "<", ("under",): "<", ("below",): "<", ("less", "than"): "<", ("earlier", "than"): "<",
