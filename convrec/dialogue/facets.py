@@ -46,8 +46,12 @@ _HEDGES = vocabulary(
 _AFTERTHOUGHTS = (
     "if possible", "if you can", "if you have", "if available", "maybe", "perhaps", "preferably", "ideally",
     "would be nice", "would be fine", "would be ok", "would be okay", "would be a plus", "or so", "wouldnt hurt",
-    "if at all possible", "would be a bonus", "optional", "optionally", "is optional",
+    "if at all possible", "would be a bonus", "would be a perk", "optional", "optionally", "is optional", "is a plus",
+    "is a bonus", "doesnt hurt", "where possible", "if there is one", "if theres one", "if there are any",
+    "if theres any", "when possible",
 )  # fmt: skip
+_LEADS = ("if possible", "if you can", "where possible", "if at all possible", "bonus points for")
+_DEGREES = vocabulary("so as very that overly super particularly terribly extremely especially all really")
 _NO_MATTER = (
     "mind", "dont care about", "dont care whether", "longer insist on",
     "longer care about", "longer need", "have to be",
@@ -197,7 +201,11 @@ class FacetReader:
             return "exclude", "avoid"
         if _WEARY & set(said) and {"of", "with", "up", "had", "enough"} & set(said) and said[-1:] != ["no"]:
             return "exclude", "avoid"
-        if refused and ({"so", "as", "very", "that", "overly"} & set(said[-1:]) or _is_soft(said)):
+        if {"light", "low", "easy", "overdosed"} & set(said) and {"on"} & close:
+            return "exclude", "avoid"
+        if refused and (_DEGREES & set(said[-1:]) or _is_soft(said) or _is_afterthought(phrase, tokens)):
+            return "exclude", "avoid"
+        if refused and any(lead in " ".join(said) for lead in _LEADS):
             return "exclude", "avoid"
         if refused:
             return "exclude", "must"
@@ -221,6 +229,12 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
         said.pop()
     if tuple(said[-2:]) in _AWAY_FROM:
         return True
+    if said[-3:] == ["the", "mood", "for"]:
+        # What is said of a mood stands farther off than negations reach.
+        clause = tokens[first - 1].clause
+        return any(
+            token.word in NEGATIONS for token in tokens[max(0, first - 8) : first] if token.clause == clause
+        )
     if said[-2:] in (["anything", "but"], ["other", "than"], ["rather", "than"], ["instead", "of"]):
         return True
     if said[-1:] == ["than"] and {"rather", "prefer"} & {token.word for token in tokens[:first]}:
@@ -267,16 +281,21 @@ def _is_hedged(phrase: _Phrase, tokens: Sequence[Token], occupied: Collection[in
     ):
         start -= 1
     said = [token.word for token in tokens[start : phrase.first]]
-    end = phrase.last
-    while end < len(tokens) and tokens[end].clause == clause and "," not in tokens[end].gap:
-        end += 1
-    rest = [token.word for token in tokens[phrase.last : min(end, phrase.last + 5)]]
     return (
         bool(_HEDGES & set(said) and not {"id", "prefer"} <= set(said))
-        or "if possible" in " ".join(said)
+        or any(lead in " ".join(said) for lead in _LEADS)
         or _is_welcomed(said)
-        or any(" ".join(rest[skipped:]) in _AFTERTHOUGHTS for skipped in (0, 1))
+        or _is_afterthought(phrase, tokens)
     )
+
+
+def _is_afterthought(phrase: _Phrase, tokens: Sequence[Token]) -> bool:
+    """Whether "if possible" and the like follow a value."""
+    end = phrase.last
+    while end < len(tokens) and tokens[end].clause == tokens[phrase.first].clause and "," not in tokens[end].gap:
+        end += 1
+    rest = [token.word for token in tokens[phrase.last : min(end, phrase.last + 5)]]
+    return any(" ".join(rest[skipped:]) in _AFTERTHOUGHTS for skipped in (0, 1))
 
 
 def _is_no_matter(chain: Sequence[_Phrase], tokens: Sequence[Token], occupied: Collection[int]) -> bool:
