@@ -12,8 +12,8 @@ neither the correction nor the exceptions.
 
 What was tried on ReDial, learned from four fifths of the validation conversations and judged on the last fifth
 (668 targets, under cross-fitted weights; intervals of R@10 reach .034 to either side). `plots`: items are read
-with their prose, 128 tokens instead of 96; `mentions`: pairs of items named as well (requests.py); `soup`: the mean
-of the weights of three trainings with seeds of their own (Wortsman et al. 2022, "Model soups", sec. 2):
+with their prose, 128 tokens instead of 96; `mentions`: pairs of items named as well (requests.py); `soup`: mean
+weights of three trainings with seeds of their own (Wortsman et al. 2022, "Model soups", sec. 2):
 
                                                 pairs    R@1    R@10   R@50   NDCG@10
     untuned, plots                                  0    .0404  .1602  .3249  .0916
