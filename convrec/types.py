@@ -83,11 +83,13 @@ class Tongue:
     Args:
         noun, plural: Of an item.
         labels: facet -> value -> the word for it.
+        moves: Range facet -> the words that ask for larger and for smaller values.
     """
 
     noun: str
     plural: str
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    moves: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class FeedbackType(StrEnum):
     PURCHASE = "purchase"
     SEEN = "seen"
     NOT_INTERESTED = "not_interested"
+    SAVE = "save"
     COMMENT = "comment"
     RETRACTION = "retraction"
 
@@ -280,7 +283,8 @@ class Profile:
     Args:
         history: Oldest first, one entry per item (its latest feedback).
         liked, disliked: item_ids, latest first.
-        excluded: Everything that must not be recommended again (consumed, liked or rejected).
+        excluded: Everything that must not be recommended again (consumed, liked, saved or rejected).
+        saved: item_ids kept for later, latest first.
     """
 
     user_id: str
@@ -289,6 +293,7 @@ class Profile:
     disliked: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
     comments: tuple[str, ...] = ()
+    saved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +528,8 @@ class Recommendation:
             one it compares within the slate only.
         interest: The LLM's f(u, i) in [0, 1]; None when degraded.
         retrieval: The retriever's fused score.
+        match_interval: Where the calibration places `match` with 95 % confidence; None with a request, and
+            where nothing was there to calibrate on.
     """
 
     item: Item
@@ -532,6 +539,7 @@ class Recommendation:
     interest: float | None
     retrieval: float
     evidence: tuple[Evidence, ...] = ()
+    match_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ item in it, and was not retracted:
 
 | figure | of | came true |
 | --- | --- | --- |
-| ctr | slates | a click or a like |
+| ctr | slates | a click, a like or a save |
 | conversion | slates | a purchase |
 | satisfaction | opinions | a like, or a rating of 75 % of its scale or more (4 of 1 to 5) |
 | degraded | slates | retrieval alone ordered it |
@@ -34,7 +34,7 @@ BASE = "base"
 """The name of what ranks without an adapter."""
 NO_PROMPT = "none"
 
-_CLICKED = frozenset({FeedbackType.CLICK, FeedbackType.LIKE})
+_CLICKED = frozenset({FeedbackType.CLICK, FeedbackType.LIKE, FeedbackType.SAVE})
 _OPINIONS = frozenset({FeedbackType.LIKE, FeedbackType.DISLIKE, FeedbackType.NOT_INTERESTED, FeedbackType.RATING})
 
 

@@ -17,7 +17,7 @@ from convrec.database import reading, scrub, trouble, writing
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
 from convrec.ledger.marks import Erasures, mark
 from convrec.ledger.migrations import migrate
-from convrec.ledger.schema import ERASURE, EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
+from convrec.ledger.schema import ERASURE, EVENTS, FEEDBACK, IMPRESSION, REPLY, TURN, from_row, to_row
 from convrec.types import ErasureEvent, Event, FeedbackEvent, ImpressionEvent, TurnEvent
 
 _EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent, ErasureEvent)
@@ -229,6 +229,23 @@ class Ledger:
         with _trouble("write"), writing(self._database) as connection:
             return connection.execute(delete(EVENTS).where(*where)).rowcount
 
+    def erase_turn(self, user_id: str, session_id: str, turn_id: str) -> int:
+        """Remove one turn of a user's conversation, durably: message, slate and reply. Feedback stays.
+
+        Returns:
+            How many events there were; 0 where the session has no such turn of theirs.
+
+        Raises:
+            LedgerError: The database failed; nothing was removed.
+        """
+        turn = [
+            event.event_id
+            for event in self.events(user_id, session_id, (TURN, IMPRESSION, REPLY))
+            if turn_id == (event.event_id if isinstance(event, TurnEvent) else getattr(event, "turn_id", None))
+        ]
+        with _trouble("write"), writing(self._database) as connection:
+            return connection.execute(delete(EVENTS).where(EVENTS.c.event_id.in_(turn))).rowcount
+
     def counts(self) -> dict[str, int]:
         """Events per kind; a kind without events is left out."""
         query = select(EVENTS.c.kind, func.count()).group_by(EVENTS.c.kind)
@@ -238,7 +255,7 @@ class Ledger:
     def position(self) -> int:
         """The highest seq; 0 for an empty ledger. It grows with what is stored and with every erasure of a user.
 
-        Only erasing a session may lower it.
+        Only erasing a session or a turn may lower it.
 
         With PostgreSQL a transaction that commits late may add events below it.
         """

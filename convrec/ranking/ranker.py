@@ -82,9 +82,11 @@ class BlendRanker:
         )
         # Fitted without a request, where the best retrieval score is 1; a request adds to all of them.
         scale = max([1.0, *(c.score for c in candidates)])
+        state = context.state
+        asked = bool(state.query or state.mentions or state.constraints)
         return Slate(
             recommendations=tuple(
-                self._recommend(s, rank, scale, version.blend) for rank, s in enumerate(scored[:k], start=1)
+                self._recommend(s, rank, scale, version.blend, asked) for rank, s in enumerate(scored[:k], start=1)
             ),
             scored=tuple(scored),
             degraded=bool(reason),
@@ -110,12 +112,16 @@ class BlendRanker:
         """What the engine has read of a person to rank for them; see Interest.opened."""
         return self._interest.opened(context)
 
-    def _recommend(self, scored: ScoredCandidate, rank: int, scale: float, blend: Blend) -> Recommendation:
+    def _recommend(
+        self, scored: ScoredCandidate, rank: int, scale: float, blend: Blend, asked: bool
+    ) -> Recommendation:
+        fitted = blend.score(scored.retrieval / scale, scored.interest)
         return Recommendation(
             item=self._catalogue[scored.item_id],
             rank=rank,
             score=scored.score,
-            match=blend.match(blend.score(scored.retrieval / scale, scored.interest)),
+            match=blend.match(fitted),
             interest=scored.interest,
             retrieval=scored.retrieval,
+            match_interval=None if asked or scored.interest is None else blend.match_interval(fitted),
         )

@@ -15,6 +15,7 @@ from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.placement import Placement
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
+from convrec.dialogue.suggestions import Suggester
 from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine, OpenPrompt
 from convrec.errors import ForbiddenError
@@ -24,6 +25,7 @@ from convrec.ranking.base import RankingContext
 from convrec.ranking.breaker import Breaker
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
+from convrec.retrieval.varied import varied
 from convrec.service.explain import Explainer
 from convrec.service.feedback import record
 from convrec.service.requests import (
@@ -43,6 +45,7 @@ from convrec.types import (
     ImpressionEvent,
     Intent,
     IntentKind,
+    Item,
     Polarity,
     Profile,
     ReplyEvent,
@@ -52,6 +55,8 @@ from convrec.types import (
     TurnEvent,
 )
 
+_STARTERS_AMONG = 8
+"""Times as many items are retrieved as are offered to begin with."""
 _SAID = {
     Polarity.LIKED: FeedbackType.LIKE,
     Polarity.DISLIKED: FeedbackType.DISLIKE,
@@ -95,6 +100,7 @@ class Recommender:
         self._evidence = evidence
         self._explainer = Explainer(catalogue, retriever, ranker, evidence, candidates)
         self._writer = writer
+        self._suggester = Suggester(catalogue, writer.tongues)
         self._k = k
         self._clock = clock
 
@@ -127,6 +133,7 @@ class Recommender:
             slate = await self._explained(slate, context, query)
             watch.lap(Stage.EVIDENCE)
         ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, watch)
+        ready = replace(ready, suggestions=self._suggester.suggest(request.message, state, slate))
         yield ready
         first_token_s: float | None = None
         said = Cut(request.options, self.engine)
@@ -198,6 +205,13 @@ class Recommender:
         """What is known and believed about a user; an unknown user has an empty profile."""
         profile = await self._profile(user_id)
         return UserView(profile, beliefs(profile, self.catalogue, self.catalogue.facets))
+
+    async def starters(self, user_id: str, k: int) -> tuple[Item, ...]:
+        """k unlike items that many have chosen and this user has not met, to tell what they like by."""
+        profile = await self._profile(user_id)
+        query = RetrievalQuery(exclude=profile.excluded, now=self._clock())
+        found = await asyncio.to_thread(self._retriever.retrieve, query, _STARTERS_AMONG * k)
+        return varied(found, self.catalogue, k)
 
     async def _session(self, request: ChatRequest) -> SessionState:
         turns: tuple[TurnEvent, ...] = ()

@@ -35,7 +35,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class SlateReady:
-    """The slate of a turn, its impression already in the ledger; sent before any prose."""
+    """The slate of a turn, its impression already in the ledger; sent before any prose.
+
+    `suggestions` are messages that could follow in a conversation.
+    """
 
     user_id: str
     session_id: str | None
@@ -48,6 +51,7 @@ class SlateReady:
     adapter: str | None
     latency_s: float
     laps: tuple[Lap, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,18 @@ class LedgerConformance:
         assert ledger.turns("s1") == (others,)
         assert ledger.erase_session("ann", "s1") == 0
 
+    def test_erasing_a_turn_leaves_the_others_and_its_feedback(self, ledger: Ledger) -> None:
+        """Message, slate and reply go; of another's session nothing does."""
+        ledger.append_many(EVENTS)
+        before = ledger.events("ann", "s1")
+        assert ledger.erase_turn("bob", "s1", TURN.event_id) == 0
+        assert ledger.erase_turn("ann", "s1", TURN.event_id) == 3
+        assert not ledger.turns("s1")
+        assert [event for event in before if isinstance(event, FeedbackEvent | SessionEvent)] == [
+            *ledger.events("ann", "s1")
+        ]
+        assert ledger.erase_turn("ann", "s1", TURN.event_id) == 0
+
     def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
         """Whatever kind of event it is; what stands there instead does not name them."""
         ledger.append_many(EVENTS[:-1])

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from convrec.errors import ConvRecError
-from convrec.service.feedback import Outcome, record_many
+from convrec.service.feedback import Outcome, record_many, retract_item
 from convrec.service.problems import ErrorBody, Problem, problem_of
 from convrec.service.routes.refusals import TOO_LARGE, refusals
 from convrec.service.schemas import Body, Finite, Id, Text
@@ -137,6 +137,26 @@ class BatchAnswer(BaseModel):
     outcomes: Annotated[tuple[EventOutcome, ...], Field(max_length=MAX_EVENTS)]
 
 
+class RetractionBody(Body):
+    """Whose word on which item is taken back."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"user_id": "ann", "item_id": "42"}]}
+    )
+
+    user_id: Id
+    item_id: Id
+
+
+class RetractionAnswer(BaseModel):
+    """The event_ids that no longer count."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": "42", "retracted": ["app-7"]}]})
+
+    item_id: str
+    retracted: tuple[str, ...]
+
+
 @router.post(
     "/feedback",
     summary="Say what a person did",
@@ -186,6 +206,18 @@ async def feedback_batch(body: FeedbackBatch, served: ServedDep, recommender: Re
         refused=counts.count("refused"),
         outcomes=told,
     )
+
+
+@router.post("/feedback/retractions", summary="Take back what a person said of an item", responses=refusals())
+async def retractions(body: RetractionBody, served: ServedDep, recommender: RecommenderDep) -> RetractionAnswer:
+    """All feedback of the person on the item that still stands is taken back, durably, as by retractions of each.
+
+    The next slate no longer knows of it. Where nothing stands, nothing happens.
+    """
+    back = await asyncio.to_thread(retract_item, body.user_id, body.item_id, recommender.ledger, time.time())
+    for event in back:
+        served.metrics.feedback(event, recommender.catalogue.domain.rating_scale)
+    return RetractionAnswer(item_id=body.item_id, retracted=tuple(str(event.retracts) for event in back))
 
 
 def _told(event_id: str, outcome: Outcome) -> EventOutcome:
