@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from convrec.evaluation.clustered import Share, ShareDifference
+from convrec.evaluation.contests import ContestFigures
 from convrec.evaluation.online import Stats
 from convrec.progress import Progress as StepProgress
 from convrec.service.doctor import Check
@@ -135,6 +136,7 @@ def print_stats(console: Console, stats: Stats) -> None:
     """What slates led to, and how much more than those of the version compared with; with 95 % intervals."""
     if not stats.versions:
         console.print("no slates were shown in this time")
+        _print_contests(console, stats.contests)
         return
     versions = Table(stats.by.value, "slates", "people", "p50", "p95", box=None, pad_edge=False)
     for of in stats.versions:
@@ -153,6 +155,19 @@ def print_stats(console: Console, stats: Stats) -> None:
             shares.add_row(word, escape(of.version), of_all, f"{share.trials:,}", more)
             word = ""
     console.print(shares)
+    _print_contests(console, stats.contests)
+
+
+def _print_contests(console: Console, contests: Sequence[ContestFigures]) -> None:
+    """Which of two versions people preferred, in percent of what was decided."""
+    if not contests:
+        return
+    table = Table("% won", "against", "by", "", "decided", "ties", box=None, pad_edge=False)
+    for of in contests:
+        won = _percent(of.win_share.value, of.win_share.low, of.win_share.high)
+        decided = f"{of.win_share.trials:,}"
+        table.add_row(escape(of.version), escape(of.against), of.how, won, decided, f"{of.ties:,}")
+    console.print(table)
 
 
 def _percent(value: float | None, low: float, high: float, sign: str = "") -> str:

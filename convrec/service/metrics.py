@@ -109,7 +109,7 @@ class Metrics:
         for stage in {lap.stage for lap in ready.laps}:
             spent = sum(lap.seconds for lap in ready.laps if lap.stage is stage)
             self._stage.labels(stage.value).observe(spent)
-        if ready.slate.recommendations:  # a question shows none
+        if ready.slate.recommendations and ready.contest is None:  # a question shows none
             self._slates.labels(ready.adapter or BASE, str(ready.slate.degraded).lower()).inc()
             self._shown.add(ready)
 

@@ -33,6 +33,7 @@ class FeedbackBody(Body):
                 {"user_id": "ann", "type": "like", "item_id": "42", "impression_id": "imp-1f0c"},
                 {"event_id": "app-7", "user_id": "ann", "type": "rating", "item_id": "42", "rating": 4},
                 {"user_id": "ann", "type": "retraction", "retracts": "app-7"},
+                {"user_id": "ann", "type": "prefer", "impression_id": "imp-2e4a"},
             ]
         },
     )
@@ -45,7 +46,10 @@ class FeedbackBody(Body):
     text: Text | None = Field(default=None, description="Only for a comment.")
     retracts: Id | None = Field(default=None, description="event_id taken back; only for a retraction.")
     session_id: Id | None = None
-    impression_id: Id | None = None
+    impression_id: Id | None = Field(
+        default=None,
+        description="The slate that it is about. `prefer`: the better one of a contest; `tie`: either of both.",
+    )
     timestamp: float | None = Field(
         default=None, ge=0, lt=1e11, description="Seconds since the Unix epoch, UTC; now when absent."
     )
