@@ -16,6 +16,7 @@ from rich.table import Table
 from convrec.evaluation.clustered import Share, ShareDifference
 from convrec.evaluation.contests import ContestFigures
 from convrec.evaluation.online import Stats
+from convrec.progress import Measured
 from convrec.progress import Progress as StepProgress
 from convrec.service.doctor import Check
 from convrec.service.views import SlateView
@@ -66,8 +67,8 @@ class ConsoleSteps:
 class JsonSteps:
     """Steps as one JSON object a line, appended to a file that another process follows.
 
-    {"step", "fraction", "what"} while a step runs, at most twice a second, and at its end; {"note"}; what `say`
-    is given.
+    {"step", "fraction", "what"} while a step runs, at most twice a second, and at its end, with "figures" where
+    something was measured; {"note"}; what `say` is given.
 
     Args:
         file: Made where it is missing.
@@ -85,7 +86,8 @@ class JsonSteps:
             nonlocal told
             if time.monotonic() - told >= _LINE_S:
                 told = time.monotonic()
-                self.say(step=title, fraction=round(fraction, 4), what=what)
+                figures = {"figures": what.figures} if isinstance(what, Measured) else {}
+                self.say(step=title, fraction=round(fraction, 4), what=what, **figures)
 
         self.say(step=title, fraction=0.0, what="")
         yield progress
