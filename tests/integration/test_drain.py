@@ -41,7 +41,7 @@ workshop = Workshop(Settings(data_dir=folder, adapters_dir=folder / "adapters", 
 workshop.store.upsert(list(wine_list().values()))
 workshop.store.set_domain("generic")
 (folder / "blend.json").write_text("{}")
-asyncio.run(server.serve(workshop, ConsoleSteps(Console(file=sys.stdout, width=200)), ui=False))
+asyncio.run(server.serve(workshop, ConsoleSteps(Console(file=sys.stdout, width=200))))
 """
 BODY = {"model": "convrec", "stream": True, "messages": [{"role": "user", "content": "a Riesling"}], "user": "ann"}
 
