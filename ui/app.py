@@ -26,11 +26,6 @@ from ui.style import CSS, theme
 
 _CONCURRENT_EVENTS = 64
 _LARGEST_FILE = "8mb"
-# Of the page itself: a browser would ask the API's root for one.
-_ICON = (
-    "<link rel='icon' href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E"
-    "%3Crect width='8' height='8' rx='2' fill='%230f766e'/%3E%3C/svg%3E\">"
-)
 
 
 def build_app(api: str, key: str | None) -> gr.Blocks:
@@ -75,7 +70,6 @@ def _look() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": f"{CSS}\n{TABLES}",
-        "head": _ICON,
         "footer_links": [],
         "run_history": False,
         "app_kwargs": {"middleware": [Middleware(SafeHeaders)]},

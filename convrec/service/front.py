@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convrec.service.access import is_local, is_loopback
 from convrec.service.keys import ApiKey
@@ -21,6 +21,8 @@ from convrec.service.last_resort import LastResort
 from convrec.service.problems import Problem
 
 PATH = "/ui"
+_AT_ROOT = ("/favicon.ico", "/manifest.json")
+"""What a browser that shows the page asks the root for."""
 _MAX_BODY = 8 << 20  # bytes: a history that a person brings along
 
 
@@ -42,28 +44,33 @@ class Front:
         self._api = api
         self._make = page
         self._page: ASGIApp | None = None
+        self._ending = False
         self._open: set[asyncio.Task[object]] = set()
         self._guarded = LastResort(self._answer, _MAX_BODY)
 
     @asynccontextmanager
     async def showing(self, url: str, key: str | None) -> AsyncIterator[None]:
-        """Show the page while the context lasts; then what it still streams is broken off.
+        """Show the page while the context lasts; then what it still streams is ended.
 
         Args:
             url: Of the API.
             key: That the page presents to it.
         """
+        self._ending = False
         async with self._make(url, key, PATH) as self._page:
             try:
                 yield
             finally:
-                self._page = None
+                self._page, self._ending = None, True
                 for task in self._open:
                     task.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path", "")
+        if path in _AT_ROOT:
+            path = f"{PATH}{path}"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
         mine = scope["type"] == "http" and (path == PATH or path.startswith(f"{PATH}/"))
         await (self._guarded if mine else self._api)(scope, receive, send)
 
@@ -78,11 +85,21 @@ class Front:
         if self._page is None:
             message = "the page is not there yet, or not any more; try again in a moment"
             raise Problem(503, message, code="starting", headers={"retry-after": "1"})
-        task = asyncio.current_task()
+        task, begun = asyncio.current_task(), False
         assert task is not None
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
         self._open.add(task)
         try:
-            await self._page(scope, receive, send)
+            await self._page(scope, receive, noting)
+        except (asyncio.CancelledError, Exception):  # a page makes other errors of being cancelled
+            if not (self._ending and begun):
+                raise
+            await send({"type": "http.response.body", "body": b""})
         finally:
             self._open.discard(task)
 

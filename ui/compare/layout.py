@@ -27,7 +27,7 @@ class Layout:
         say = duel.say
         self.duel = gr.State(duel)
         self.head = gr.HTML(heading_html("compare", say), js_on_load=HEADING_SCRIPT)
-        self.alert = gr.HTML(visible=False)
+        self.alert = gr.HTML(visible=False, elem_classes="op-told")
         with gr.Row(elem_classes="op-row"):
             self.first = gr.Dropdown([], label=say("compare.first"), interactive=True)
             self.second = gr.Dropdown([], label=say("compare.second"), interactive=True)

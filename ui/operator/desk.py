@@ -20,6 +20,7 @@ class Desk:
         job_id: Of the training that is followed; "" for none.
         said: What that one said.
         job: How it ended, once it has.
+        lost: Whether the API did not answer when it was last looked at.
     """
 
     key: str = ""
@@ -27,6 +28,7 @@ class Desk:
     job_id: str = ""
     said: list[Said] = field(default_factory=list)
     job: Job | None = None
+    lost: bool = False
 
     def watch(self, job_id: str) -> bool:
         """Begin to follow a training; False where it is followed already."""

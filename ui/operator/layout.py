@@ -43,7 +43,7 @@ class Layout:
         self.desk = gr.State(Desk())
         self.tick = gr.Timer(_TICK_S, active=False)
         self.head = gr.HTML(heading_html("operator", Desk().say), js_on_load=HEADING_SCRIPT)
-        self.alert = gr.HTML(visible=False)
+        self.alert = gr.HTML(visible=False, elem_classes="op-told")
         with gr.Column(visible=False, elem_classes="op-door") as self.door:
             self.key = gr.Textbox(label="Key", type="password", max_length=200)
             self.enter = gr.Button("Open", variant="primary")

@@ -104,8 +104,11 @@ class OperatorPage:
             activity = await self._client.activity(desk.key, since)
             events = await self._client.latest(desk.key, _LATEST)
         except ApiError as error:
+            desk.lost = True
             return self._layout.draw_problem(str(error))
-        return {**self._layout.draw_watched(desk, activity, events), **self._layout.draw_problem("")}
+        back = self._layout.draw_problem("") if desk.lost else {}
+        desk.lost = False
+        return {**self._layout.draw_watched(desk, activity, events), **back}
 
     # --- training ------------------------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ def jobs_html(jobs: Sequence[Job], say: Words) -> str:
     """The last trainings."""
     if not jobs:
         return _nothing(say("operator.no_jobs"))
-    heads = [say(f"operator.{name}") for name in ("started", "version", "by", "status", "outcome")]
+    heads = [say(f"operator.{name}") for name in ("started", "version", "starter", "status", "outcome")]
     rows = (
         [
             _when(of.started),
