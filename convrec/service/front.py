@@ -85,12 +85,12 @@ class Front:
         if self._page is None:
             message = "the page is not there yet, or not any more; try again in a moment"
             raise Problem(503, message, code="starting", headers={"retry-after": "1"})
-        task, begun = asyncio.current_task(), False
+        task, begun, midway = asyncio.current_task(), False, False
         assert task is not None
 
         async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+            nonlocal begun, midway
+            begun, midway = True, message["type"] == "http.response.start" or message.get("more_body", False)
             await send(message)
 
         self._open.add(task)
@@ -99,7 +99,8 @@ class Front:
         except (asyncio.CancelledError, Exception):  # a page makes other errors of being cancelled
             if not (self._ending and begun):
                 raise
-            await send({"type": "http.response.body", "body": b""})
+            if midway:
+                await send({"type": "http.response.body", "body": b""})
         finally:
             self._open.discard(task)
 
