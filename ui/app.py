@@ -28,35 +28,54 @@ _CONCURRENT_EVENTS = 64
 _LARGEST_FILE = "8mb"
 
 
-def build_app(api: str, key: str | None) -> gr.Blocks:
-    """All pages, not started.
+class Clients:
+    """Of the API, one for each page.
 
     Args:
         api: Where the API is, without /v1.
         key: What the pages present to it; not the operator's page, which asks for a key of its own.
     """
+
+    def __init__(self, api: str, key: str | None) -> None:
+        self.chat, self.compare, self.operator = (
+            ApiClient(api, key=key),
+            CompareClient(api, key=key),
+            OperatorClient(api),
+        )
+
+    async def aclose(self) -> None:
+        """Close their connections."""
+        for client in (self.chat, self.compare, self.operator):
+            await client.aclose()
+
+
+def build_app(clients: Clients) -> gr.Blocks:
+    """All pages, not started."""
     # Gradio's only switch for all of its telemetry and version checks: nothing leaves this machine.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    client = ApiClient(api, key=key)
     with gr.Blocks(title="convrec", fill_width=True) as app:
-        ChatPage(client, app)
+        ChatPage(clients.chat, app)
     with app.route("Compare", "/compare", show_in_navbar=False):
-        ComparePage(CompareClient(api, key=key), app)
+        ComparePage(clients.compare, app)
     with app.route("Operator", "/operator", show_in_navbar=False):
-        OperatorPage(OperatorClient(api), app)
+        OperatorPage(clients.operator, app)
     return app.queue(default_concurrency_limit=_CONCURRENT_EVENTS, api_open=False)
 
 
 @asynccontextmanager
 async def mounted(api: str, key: str | None, path: str) -> AsyncIterator[FastAPI]:
-    """The pages as an ASGI app that answers under a path, while the context lasts; see `build_app`."""
-    app = await asyncio.to_thread(_mounted, api, key, path)
-    async with app.router.lifespan_context(app):
-        yield app
+    """The pages as an ASGI app that answers under a path, while the context lasts; see `Clients`."""
+    clients = Clients(api, key)
+    try:
+        app = await asyncio.to_thread(_mounted, clients, path)
+        async with app.router.lifespan_context(app):
+            yield app
+    finally:
+        await clients.aclose()
 
 
-def _mounted(api: str, key: str | None, path: str) -> FastAPI:
-    app, pages = FastAPI(openapi_url=None), build_app(api, key)
+def _mounted(clients: Clients, path: str) -> FastAPI:
+    app, pages = FastAPI(openapi_url=None), build_app(clients)
     with warnings.catch_warnings():
         # That there is no server-side rendering, which nobody asked for.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
@@ -103,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=7860)
     flags = parser.parse_args(arguments)
     # Not a flag, which every process of the machine could read.
-    serve(build_app(flags.api, os.environ.get("CONVREC_API_KEY")), flags.host, flags.port)
+    serve(build_app(Clients(flags.api, os.environ.get("CONVREC_API_KEY"))), flags.host, flags.port)
 
 
 if __name__ == "__main__":
