@@ -44,7 +44,7 @@ class Operated:
 
 
 @pytest.fixture(scope="session")
-def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+def operated(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Operated]:
     command = (sys.executable, "-m", "tests.browser.mounted.server", str(tmp_path_factory.mktemp("operated")))
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
