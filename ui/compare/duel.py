@@ -23,6 +23,7 @@ class Duel:
     Args:
         user_id: A new person for each tab, from its first question on.
         say: The words of its language.
+        able: Whether there are two versions to ask.
         asking: Whether an answer is on its way.
         sides: Left and right, in the order that a coin chose.
         mixed: Where both are in one slate instead.
@@ -32,6 +33,7 @@ class Duel:
 
     user_id: str = ""
     say: Words = field(default_factory=lambda: words_for(None))
+    able: bool = False
     asking: bool = False
     sides: tuple[Answer, ...] = ()
     mixed: Answer | None = None

@@ -36,8 +36,8 @@ class Layout:
             self.message = gr.Textbox(
                 label=say("compare.message"), max_lines=4, max_length=_MAX_MESSAGE, scale=5, min_width=180
             )
-            self.ask = gr.Button(say("compare.ask"), variant="primary", scale=0, min_width=110)
-        self.about = gr.HTML()
+            self.ask = gr.Button(say("compare.ask"), variant="primary", scale=0, min_width=110, interactive=False)
+        self.about = gr.HTML(tag("p", say("compare.connecting"), cls="op-quiet"))
         with gr.Row(elem_classes="cm-sides"):
             self.sides = {side: gr.HTML(visible=False, elem_id=f"cm-{side}") for side in _SIDES}
         with gr.Row(elem_classes="op-row"):
@@ -55,7 +55,7 @@ class Layout:
         say, mixed = duel.say, duel.mixed
         sides = [*duel.sides, *[None] * (2 - len(duel.sides))]
         return {
-            self.ask: gr.update(interactive=not duel.asking),
+            self.ask: gr.update(value=say("compare.ask"), interactive=duel.able and not duel.asking),
             self.alert: gr.update(visible=False),
             **{
                 self.sides[name]: gr.update(value=_side_html(name, side, duel), visible=side is not None)
@@ -85,9 +85,12 @@ class Layout:
             self.second: gr.update(choices=list(names), value=second, label=say("compare.second")),
             self.way: gr.update(choices=ways, label=say("compare.way")),
             self.message: gr.update(label=say("compare.message"), placeholder=say("compare.placeholder")),
-            self.ask: gr.update(value=say("compare.ask"), interactive=bool(second)),
             self.about: tag("p", say(f"compare.{about}"), cls="op-quiet"),
         }
+
+    def draw_nothing(self) -> Updates:
+        """Leaves everything as it is."""
+        return {self.alert: gr.skip()}
 
     def draw_problem(self, problem: str) -> Updates:
         """Says what went wrong."""

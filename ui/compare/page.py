@@ -47,17 +47,18 @@ class ComparePage:
             names = await self._client.versions()
         except ApiError as error:
             return {**self._layout.draw_words(duel, ()), **self._layout.draw_problem(str(error))}
+        duel.able = len(names) > 1
         return {**self._layout.draw_words(duel, names), **self._layout.draw(duel)}
 
     async def _ask(
         self, duel: Duel, first: str | None, second: str | None, way: str, message: str
     ) -> AsyncGenerator[Updates, None]:
         page = self._layout
-        if not first or not second or first == second:
+        if first and first == second:
             yield page.draw_problem(duel.say("compare.same"))
             return
-        if not message.strip() or not duel.ask():
-            yield page.draw(duel)
+        if not first or not second or not message.strip() or not duel.ask():
+            yield page.draw_nothing()
             return
         yield page.draw(duel)
         try:

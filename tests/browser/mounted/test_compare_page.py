@@ -72,3 +72,7 @@ def test_what_cannot_be_compared_is_said(tab: Page, operated: Operated) -> None:
     tab.get_by_role("button", name="Ask both").click()
     expect(tab.get_by_role("alert")).to_contain_text("the same version")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.context.set_extra_http_headers({"accept-language": "zh"})
+    tab.reload()
+    expect(tab.get_by_role("button", name="同时提问")).to_be_enabled(timeout=20_000)
+    assert tab.evaluate("document.documentElement.lang") == "zh"
