@@ -137,6 +137,8 @@ class FeedbackType(StrEnum):
     SAVE = "save"
     COMMENT = "comment"
     RETRACTION = "retraction"
+    PREFER = "prefer"
+    TIE = "tie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ class FeedbackEvent:
         rating: On the domain's scale; only for RATING.
         text: Only for COMMENT.
         retracts: The event_id taken back; only for RETRACTION.
-        session_id, impression_id: Where it happened, when it happened in a conversation.
+        session_id, impression_id: Where it happened, when it happened in a conversation. PREFER names the slate
+            that is better than the one it was shown beside, TIE one of two that are as good (Contest).
     """
 
     event_id: str
@@ -186,6 +189,21 @@ class ScoredCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """A slate by which versions are compared.
+
+    Args:
+        contest_id: Shared by the slates that answer the same message side by side.
+        versions: Names of what made it: one, or two where they are mixed in one slate.
+        teams: Of each item of a mixed slate, which of the two put it there, 0 or 1; empty otherwise.
+    """
+
+    contest_id: str
+    versions: tuple[str, ...]
+    teams: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImpressionEvent:
     """A slate that is about to be shown: appended before the reply streams.
 
@@ -196,6 +214,7 @@ class ImpressionEvent:
         prompt_hash: Hash of the ranking prompt version and the rendered prefix.
         adapter: Adapter version name, None for the base model.
         latency_s: Seconds from request to slate.
+        contest: Where versions are compared by it; `candidates` and `prompt_hash` of a mixed one are the first's.
     """
 
     event_id: str
@@ -210,6 +229,7 @@ class ImpressionEvent:
     adapter: str | None
     degraded: bool
     latency_s: float
+    contest: Contest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -552,6 +572,7 @@ class Slate:
         degraded: True when the LLM could not score and retrieval alone ordered the slate.
         reason: Why it is degraded; empty otherwise.
         adapter: Name of the adapter version that was asked; None for the base model.
+        teams: Of a slate that two versions made, which put each item there, 0 or 1.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -560,3 +581,4 @@ class Slate:
     reason: str = ""
     prompt_hash: str = ""
     adapter: str | None = None
+    teams: tuple[int, ...] = ()

@@ -53,7 +53,7 @@ class ApiUnavailableError(ApiError):
 
 
 class ApiForbiddenError(ApiError):
-    """The key may not do that."""
+    """The key may not do that, or there is none."""
 
 
 class ApiClient:
@@ -287,5 +287,11 @@ def _error(response: httpx.Response) -> ApiError:
         message = str(response.json()["error"]["message"])
     except _MALFORMED:
         message = f"the API answered {response.status_code}"
-    kinds = {403: ApiForbiddenError, 502: ApiUnavailableError, 503: ApiUnavailableError, 504: ApiUnavailableError}
+    kinds = {
+        401: ApiForbiddenError,
+        403: ApiForbiddenError,
+        502: ApiUnavailableError,
+        503: ApiUnavailableError,
+        504: ApiUnavailableError,
+    }
     return kinds.get(response.status_code, ApiError)(message)

@@ -123,10 +123,23 @@ class ReplyWriter:
         if rest:
             yield rest
 
-    def prompt(self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt) -> list[int]:
+    @property
+    def task(self) -> str:
+        """The template by which replies are written, which `options.prompt` may name another version of."""
+        return "reply" if self._prose is None else "write"
+
+    def prompt(
+        self,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        opened: OpenPrompt,
+        options: ReplyOptions = PLAIN,
+    ) -> list[int]:
         """The prompt's token ids, which go on from `opened`; texts of the catalogue are escaped and cut."""
         tokenizer = self._engine.tokenizer
-        text = self._prompt.render(
+        asked = options.prompt
+        text = (asked if asked and asked.task == self._prompt.task else self._prompt).render(
             "segment",
             domain=self._catalogue.domain,
             items=[
@@ -186,7 +199,7 @@ class ReplyWriter:
         text = ""
         try:
             read = opened()
-            prompt = self.prompt(intent, state, slate, read)
+            prompt = self.prompt(intent, state, slate, read, options)
             stream = self._start(script, prompt, slate.adapter, read.salt, options)
             while True:
                 # Around each step and not around the loop: what the reader does between pieces is not cancelled.

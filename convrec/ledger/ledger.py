@@ -18,9 +18,9 @@ from convrec.errors import EventConflictError, LedgerError, NotFoundError
 from convrec.ledger.marks import Erasures, mark
 from convrec.ledger.migrations import migrate
 from convrec.ledger.schema import ERASURE, EVENTS, FEEDBACK, IMPRESSION, REPLY, TURN, from_row, to_row
-from convrec.types import ErasureEvent, Event, FeedbackEvent, ImpressionEvent, TurnEvent
+from convrec.types import ErasureEvent, Event, FeedbackEvent, ImpressionEvent, ReplyEvent, TurnEvent
 
-_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent, ErasureEvent)
+_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent, ReplyEvent, ErasureEvent)
 _LOOKUP = 1000
 _COLUMNS = (EVENTS.c.kind, EVENTS.c.timestamp, EVENTS.c.body)
 
@@ -103,6 +103,14 @@ class Ledger:
         if user_id is not None:
             where.append(EVENTS.c.user_id == user_id)
         return self._events(FeedbackEvent, where, EVENTS.c.timestamp, EVENTS.c.seq)
+
+    def latest_feedback(self, limit: int) -> tuple[FeedbackEvent, ...]:
+        """The feedback that was appended last, the latest first, whatever its timestamps."""
+        return self._events(FeedbackEvent, [EVENTS.c.kind == FEEDBACK], EVENTS.c.seq.desc(), limit=limit)
+
+    def replies(self, since: float) -> tuple[ReplyEvent, ...]:
+        """Replies of this timestamp or a later one, in the order of appending."""
+        return self._events(ReplyEvent, [EVENTS.c.kind == REPLY, EVENTS.c.timestamp >= since], EVENTS.c.seq)
 
     def turns(self, session_id: str) -> tuple[TurnEvent, ...]:
         """The turns of a session in the order of appending; empty for an unknown session."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from convrec.data.catalogue import Catalogue
 from convrec.engine.base import OpenPrompt
 from convrec.errors import EngineError, NotFoundError
+from convrec.prompting import Prompt
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, logit
 from convrec.ranking.breaker import Breaker
@@ -22,10 +23,12 @@ class RankingVersion:
     Args:
         blend: Weights of retrieval and LLM.
         adapter: Name of a loaded adapter version; None is the base model.
+        prompt: What asks the LLM; None is the prompt that all are asked by.
     """
 
     blend: Blend
     adapter: str | None = None
+    prompt: Prompt | None = None
 
 
 class BlendRanker:
@@ -65,11 +68,12 @@ class BlendRanker:
             version: What ranks this slate, its adapter loaded; None is the one that ranks all.
         """
         version = version or self.version
+        interest = self._interest if version.prompt is None else self._interest.asked_by(version.prompt)
         values: Sequence[float | None]
         prompt_hash, reason = "", ""
         try:
             values, prompt_hash = await self.breaker.call(
-                lambda: self._interest.score(context, candidates, version.adapter)
+                lambda: interest.score(context, candidates, version.adapter)
             )
         except (EngineError, NotFoundError) as error:
             values, reason = [None] * len(candidates), str(error)

@@ -24,8 +24,8 @@ def record(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> bool:
     Raises:
         NotFoundError: The item is not in the catalogue.
         ForbiddenError: It names a slate, an event or a session of somebody else.
-        DataError: The rating is off the domain's scale, the slate that it names did not hold the item, or the
-            event lacks what its type needs.
+        DataError: The rating is off the domain's scale, the slate that it names did not hold the item or is not
+            compared, or the event lacks what its type needs.
         EventConflictError: Another event has this event_id.
         LedgerError: It could not be stored.
     """
@@ -129,8 +129,15 @@ def _require_own(event: FeedbackEvent, impression: Event | None, ledger: Ledger)
 def _require_shown(event: FeedbackEvent, impression: Event | None) -> None:
     """Refuse feedback on a slate that did not hold the item; one that the ledger does not know is not looked into.
 
-    What is not looked into does not train (training/screening.py).
+    What is not looked into does not train (training/screening.py). A vote must be of a whole slate's contest.
     """
+    if event.type in (FeedbackType.PREFER, FeedbackType.TIE):
+        contest = impression.contest if isinstance(impression, ImpressionEvent) else None
+        if contest is None or contest.teams:
+            raise DataError(
+                f"the slate {event.impression_id!r} was not shown beside another one; name one that was asked for "
+                "with `convrec.contest`"
+            )
     if impression is None or event.item_id is None:
         return
     if not isinstance(impression, ImpressionEvent) or event.item_id not in impression.slate:

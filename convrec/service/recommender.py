@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from random import Random, SystemRandom
 from uuid import uuid4
 
 from convrec.data.catalogue import Catalogue
@@ -23,6 +24,7 @@ from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
 from convrec.ranking.breaker import Breaker
+from convrec.ranking.interleaving import interleaved
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
 from convrec.retrieval.varied import varied
@@ -40,6 +42,7 @@ from convrec.service.requests import (
 from convrec.service.stopwatch import Stage, Stopwatch
 from convrec.types import (
     Candidate,
+    Contest,
     FeedbackEvent,
     FeedbackType,
     ImpressionEvent,
@@ -73,6 +76,7 @@ class Recommender:
         candidates: How many items are retrieved for the LLM to score.
         k: Default length of a slate.
         clock: Seconds since the epoch, UTC.
+        random: The coin of mixed slates.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Recommender:
         candidates: int,
         k: int,
         clock: Callable[[], float] = time.time,
+        random: Random | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.ledger = ledger
@@ -103,6 +108,7 @@ class Recommender:
         self._suggester = Suggester(catalogue, writer.tongues)
         self._k = k
         self._clock = clock
+        self._random = random or SystemRandom()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Answer one message: first the slate, then the prose, then the end.
@@ -129,10 +135,13 @@ class Recommender:
         query = retrieval_query(state, profile, self._clock())
         slate = Slate(())
         if state.asked is None:  # a question shows nothing: what was asked for must hold until it is answered
-            slate = await self._ranked(context, query, k, request.version, watch)
+            candidates = await self._retrieved(query, k, watch)
+            slate = await self._ranker.rank(context, candidates, k, request.version)
+            watch.lap(Stage.RANKING)
             slate = await self._explained(slate, context, query)
             watch.lap(Stage.EVIDENCE)
-        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, watch)
+        contest = request.contest
+        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, watch, contest)
         ready = replace(ready, suggestions=self._suggester.suggest(request.message, state, slate))
         yield ready
         first_token_s: float | None = None
@@ -164,7 +173,8 @@ class Recommender:
         if request.explain:
             slate = await self._explained(slate, context, query)
             watch.lap(Stage.EVIDENCE)
-        return await self._show(request.user_id, None, None, intent, context.state, slate, watch)
+        contest = request.contest and replace(request.contest, teams=slate.teams)
+        return await self._show(request.user_id, None, None, intent, context.state, slate, watch, contest)
 
     async def rank(self, request: RecommendRequest) -> Slate:
         """The slate that `recommend` would show, for nobody to see: without evidence, the ledger as it was."""
@@ -192,6 +202,11 @@ class Recommender:
     def breaker(self) -> Breaker:
         """What knows whether the engine is well."""
         return self._ranker.breaker
+
+    @property
+    def reply_task(self) -> str:
+        """The template by which replies are written; see ReplyWriter."""
+        return self._writer.task
 
     def switch(self, version: RankingVersion) -> None:
         """Rank new slates by another version; those being made are finished by the one they began with."""
@@ -270,12 +285,15 @@ class Recommender:
         context = RankingContext(profile, state, request.query)
         if request.candidates is None:
             k = request.k or state.k or self._k
-            slate = await self._ranked(context, query, k, request.version, watch)
-            return intent, context, query, slate
-        candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
-        watch.lap(Stage.RETRIEVAL)
-        k = request.k or state.k or len(candidates)
+            candidates = await self._retrieved(query, k, watch)
+        else:
+            candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
+            watch.lap(Stage.RETRIEVAL)
+            k = request.k or state.k or len(candidates)
         slate = await self._ranker.rank(context, candidates, k, request.version)
+        if request.rival is not None:
+            other = await self._ranker.rank(context, candidates, k, request.rival)
+            slate = interleaved(slate, other, k, self._random)
         watch.lap(Stage.RANKING)
         return intent, context, query, slate
 
@@ -286,19 +304,10 @@ class Recommender:
         # The best first, so that equally good ones do not come in the order that the client happened to send.
         return sorted(self._retriever.assess(query, allowed), key=lambda c: (-c.score, c.item_id))
 
-    async def _ranked(
-        self,
-        context: RankingContext,
-        query: RetrievalQuery,
-        k: int,
-        version: RankingVersion | None,
-        watch: Stopwatch,
-    ) -> Slate:
+    async def _retrieved(self, query: RetrievalQuery, k: int, watch: Stopwatch) -> list[Candidate]:
         candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self.candidates, k))
         watch.lap(Stage.RETRIEVAL)
-        slate = await self._ranker.rank(context, candidates, k, version)
-        watch.lap(Stage.RANKING)
-        return slate
+        return candidates
 
     async def _explained(self, slate: Slate, context: RankingContext, query: RetrievalQuery) -> Slate:
         """The slate with its evidence."""
@@ -327,9 +336,11 @@ class Recommender:
         state: SessionState,
         slate: Slate,
         watch: Stopwatch,
+        contest: Contest | None,
     ) -> SlateReady:
-        """Append the impression, then hand the slate out."""
+        """Append the impression, then hand the slate out; one that retrieval alone made compares nothing."""
         impression_id, latency_s = _new_id("imp"), watch.seconds
+        contest = None if slate.degraded or not slate.recommendations else contest
         await asyncio.to_thread(
             self.ledger.append,
             ImpressionEvent(
@@ -345,6 +356,7 @@ class Recommender:
                 adapter=slate.adapter,
                 degraded=slate.degraded,
                 latency_s=latency_s,
+                contest=contest,
             ),
         )
         watch.lap(Stage.LEDGER)
@@ -360,6 +372,7 @@ class Recommender:
             slate.adapter,
             latency_s,
             watch.laps,
+            contest,
         )
 
 

@@ -86,6 +86,14 @@ class RecommendationView(View):
     evidence: tuple[EvidenceView, ...]
 
 
+class ContestView(View):
+    """By what versions are compared: a slate of one, or of two; `teams` says which of them put each item there."""
+
+    contest_id: str
+    versions: tuple[str, ...]
+    teams: tuple[int, ...]
+
+
 class SlateView(View):
     """A slate as it is shown; in a conversation with messages that could follow."""
 
@@ -99,6 +107,7 @@ class SlateView(View):
     adapter: str | None
     prompt: str
     latency_ms: float
+    contest: ContestView | None = None
     intent: IntentView
     recommendations: tuple[RecommendationView, ...]
     suggestions: tuple[str, ...]
@@ -234,6 +243,7 @@ def slate_view(ready: SlateReady, catalogue: Catalogue) -> SlateView:
         adapter=ready.adapter,
         prompt=slate.prompt_hash,
         latency_ms=round(1000 * ready.latency_s, 1),
+        contest=ContestView.model_validate(ready.contest) if ready.contest else None,
         intent=IntentView.model_validate(ready.intent),
         recommendations=tuple(_recommendation_view(r, catalogue) for r in slate.recommendations),
         suggestions=ready.suggestions,
