@@ -125,7 +125,8 @@ def home(api: Api) -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
+# Of these tests alone: while playwright is there, its event loop runs, and no other can.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")

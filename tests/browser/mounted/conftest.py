@@ -43,7 +43,7 @@ class Operated:
         return answer.raise_for_status().json()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operated(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Operated]:
     command = (sys.executable, "-m", "tests.browser.mounted.server", str(tmp_path_factory.mktemp("operated")))
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
