@@ -22,7 +22,7 @@ DESKTOP, PHONE = {"width": 1360, "height": 860}, {"width": 390, "height": 844}
 def main() -> None:
     """Read the flags and take them all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:7860/", help="the chat page of a running demo")
+    parser.add_argument("--url", default="http://127.0.0.1:8000/ui/", help="the chat page of a running demo")
     parser.add_argument("--operator", default="", help="the operator's page; not taken where empty")
     parser.add_argument("--user", default="405", help="who speaks")
     parser.add_argument("--message", default="something like Alien but funnier")
