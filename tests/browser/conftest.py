@@ -101,7 +101,7 @@ class Api:
             self._thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     engine = SlowEngine()
     with small_server(tmp_path_factory.mktemp("page"), ROOT / "prompts", engine) as slot:
@@ -111,7 +111,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         api.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(api: Api) -> Iterator[str]:
     """The address of the chat page, started as an operator starts it."""
     port = _free_port()
@@ -166,14 +166,14 @@ class Watched:
             self.faults.append(text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sessions(browser: Browser, home: str) -> Iterator[Watched]:
     watched = Watched(browser, home)
     yield watched
     watched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def usual(sessions: Watched) -> BrowserContext:
     """The browser session of most tests: its cache makes pages load as they do for people who come back."""
     return sessions.open()
