@@ -107,8 +107,10 @@ def false_statements(
     marked = text
     for n, title in enumerate(own):  # a title may have a full stop or a genre in it
         marked = marked.replace(title, f"<{n}>")
+    meant: list[Film] = []  # what "it" is: "X is popular: 485 people have it in their history"
     for sentence in _SENTENCE.split(marked):
         spoken = [film for film in shown if f"<{own.index(film.title)}>" in sentence]
+        meant = spoken or meant
         rest = re.sub(r"<\d+>", " ", sentence)
         for year in re.findall(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)", rest):
             if year not in asked and year not in {film.year for film in spoken or shown}:
@@ -130,7 +132,7 @@ def false_statements(
             ):
                 yield f"counts {word} of {len(shown)}"
         for people in re.findall(r"(\d+) people", rest):
-            if all(str(choices.get(film.item_id, 0)) != people for film in spoken):
+            if all(str(choices.get(film.item_id, 0)) != people for film in meant):
                 yield f"says that {people} people know it"
         if re.search(r"(?i)\b(directed|starring|stars|oscar|award|based on|written by|released)\b", rest):
             yield f"tells what no catalogue says: {sentence!r}"
