@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,13 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from convrec.cli_options import DataDir, Json
+from convrec.console import ConsoleSteps
 from convrec.dialogue.state import update
 from convrec.service.build import Workshop
+from convrec.service.engines import engine_or_none
 from convrec.service.views import understood_view
 from convrec.settings import load_settings
-from convrec.types import SessionState
+from convrec.types import Intent, SessionState
 
-_out = Console()
+_out, _err = Console(), Console(stderr=True)
 
 
 def understand_messages(
@@ -24,16 +28,14 @@ def understand_messages(
     conversation: Annotated[
         bool, typer.Option("--conversation", help="The turns of one conversation instead of messages of their own")
     ] = False,
+    no_llm: Annotated[bool, typer.Option("--no-llm", help="By rules and the text embedder alone")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Say how messages are understood on the ingested catalogue; --json prints one line for each."""
     workshop = Workshop(load_settings(data_dir=data_dir))
-    understanding = workshop.understanding(workshop.catalogue())
-    state = SessionState()
-    for message in text:
-        intent = understanding.understand(message, state)
-        state = update(state, intent) if conversation else state
+    intents = asyncio.run(_understood(workshop, text, conversation=conversation, llm=not no_llm))
+    for message, intent in zip(text, intents, strict=True):
         view = understood_view(intent)
         if as_json:
             typer.echo(json.dumps(view, ensure_ascii=False))
@@ -42,3 +44,16 @@ def understand_messages(
         for name, value in view.items():
             if value and name != "kind":
                 _out.print(f"  {name}: {escape(json.dumps(value, ensure_ascii=False))}", soft_wrap=True)
+
+
+async def _understood(
+    workshop: Workshop, messages: Sequence[str], *, conversation: bool, llm: bool
+) -> list[Intent]:
+    catalogue = workshop.catalogue()
+    async with engine_or_none(workshop.settings, workshop.model if llm else None, ConsoleSteps(_err)) as engine:
+        listener = workshop.listener(catalogue, engine)
+        state, intents = SessionState(), []
+        for message in messages:
+            intents.append(await listener.understand(message, state))
+            state = update(state, intents[-1]) if conversation else state
+        return intents

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
             which shares out what items carry together and takes several times as long.
         reply: How replies are written: from sentences that the model picks under a grammar, or freely, each
             sentence checked against the catalogue; `auto` is freely from 3 billion parameters on.
+        understanding: Whether the language model has a say in what messages mean, where it was trained to or is
+            large, or rules alone do.
         ab: Adapter versions that are compared, each with its share of the people ({"films/3": 0.5}); the active
             one ranks for the rest. Who gets which is drawn from their user_id (service/experiment.py).
         max_turns: How many turns may be under way at once; the next are told to come back.
@@ -66,6 +68,7 @@ class Settings(BaseSettings):
         log_messages: Log what people say too; without it logs hold routes, statuses and times.
         score_timeout_s: A language model that has scored nothing for so long, or has so much to do, is not waited
             for: the slate degrades.
+        understanding_timeout_s: A model that has not said in this time what a message means is not waited for.
         reply_timeout_s: After this a reply ends.
     """
 
@@ -93,6 +96,7 @@ class Settings(BaseSettings):
     retrain_hours: float = Field(default=0.0, ge=0)
     explain: Literal["leave-one-out", "shapley"] = "leave-one-out"
     reply: Literal["auto", "grammar", "free"] = "auto"
+    understanding: Literal["auto", "rules"] = "auto"
     ab: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
     max_turns: int = Field(default=64, ge=1)
     api_key: SecretStr | None = None
@@ -101,6 +105,7 @@ class Settings(BaseSettings):
     user_rate: int = Field(default=120, ge=0)
     log_messages: bool = False
     score_timeout_s: float = Field(default=30.0, gt=0)
+    understanding_timeout_s: float = Field(default=5.0, gt=0)
     reply_timeout_s: float = Field(default=60.0, gt=0)
 
     @classmethod

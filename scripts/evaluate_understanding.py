@@ -10,20 +10,26 @@ misunderstood; never use it on messages that are to measure what you change.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Console
+
+from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue, read_items
 from convrec.data.sources import fetch_movielens
-from convrec.dialogue.judging import learned_kinds
 from convrec.dialogue.understanding import Understanding
-from convrec.evaluation.messages import differences, read_messages, understood
+from convrec.evaluation.messages import LabelledMessage, differences, read_messages, understood
 from convrec.prompting import load_domain
 from convrec.service.build import Workshop
+from convrec.service.engines import engine_or_none
+from convrec.service.listening import Listener
 from convrec.settings import load_settings
-from convrec.types import Item, SessionState
+from convrec.types import Intent, Item, SessionState
 
 
 def main() -> None:
@@ -32,18 +38,14 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--data-dir", type=Path, default=None, help="where the demo's data set is [.convrec]")
     parser.add_argument("--errors", action="store_true", help="print what was misunderstood")
-    parser.add_argument("--rules", action="store_true", help="without the learned judge of kinds")
+    parser.add_argument("--rules", action="store_true", help="no judge of kinds and no language model")
+    parser.add_argument("--no-llm", action="store_true", help="without the language model")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    settings = load_settings(data_dir=arguments.data_dir)
-    items = read_items(fetch_movielens(settings.data_dir).catalogue_file)
-    catalogue = Catalogue((i for i in items if isinstance(i, Item)), load_domain(settings.prompts_dir, "movies"))
-    judge = None if arguments.rules else learned_kinds(Workshop(settings).embedder)
-    understanding = Understanding(catalogue, judge)
+    workshop = Workshop(load_settings(data_dir=arguments.data_dir))
     labelled = read_messages(arguments.file)
-    started = time.perf_counter()
-    intents = [understanding.understand(one.message, SessionState()) for one in labelled]
-    took = time.perf_counter() - started
+    model = None if arguments.rules or arguments.no_llm else workshop.model
+    intents, took = asyncio.run(_understood(workshop, labelled, model, rules=arguments.rules))
     if arguments.errors:
         for one, intent in zip(labelled, intents, strict=True):
             for difference in differences(one.intent, intent):
@@ -54,6 +56,21 @@ def main() -> None:
     else:
         for name, figure in figures.items():
             print(f"{name:12} {figure:.4g}")
+
+
+async def _understood(
+    workshop: Workshop, labelled: Sequence[LabelledMessage], model: str | None, *, rules: bool
+) -> tuple[list[Intent], float]:
+    """The intents, and how many seconds they took together."""
+    settings = workshop.settings
+    items = read_items(fetch_movielens(settings.data_dir).catalogue_file)
+    catalogue = Catalogue((i for i in items if isinstance(i, Item)), load_domain(settings.prompts_dir, "movies"))
+    async with engine_or_none(settings, model, ConsoleSteps(Console(stderr=True))) as engine:
+        listener = Listener(Understanding(catalogue)) if rules else workshop.listener(catalogue, engine)
+        await listener.understand("hello", SessionState())  # the first question loads the adapter
+        started = time.perf_counter()
+        intents = [await listener.understand(one.message, SessionState()) for one in labelled]
+        return intents, time.perf_counter() - started
 
 
 if __name__ == "__main__":

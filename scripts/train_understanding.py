@@ -1,55 +1,88 @@
-"""Fit the judge of kinds to the demo's embedder, or to the one that CONVREC_EMBEDDER names.
+"""Train what understands messages: the judge of kinds, and the adapter that answers questions about a message.
 
-    scripts/train_understanding.py            # writes convrec/dialogue/kind_judge.json
-    scripts/train_understanding.py --check    # only says how good it is on the last fifth of the messages
+    scripts/train_understanding.py kinds                      # writes convrec/dialogue/kind_judge.json
+    scripts/train_understanding.py kinds --check              # only says how good it is on the last fifth
+    scripts/train_understanding.py examples --out FILE        # what an adapter learns from, as gzipped JSON lines
+    scripts/train_understanding.py adapter --examples FILE --out FOLDER
+    scripts/train_understanding.py keep --examples FILE --measured FOLDER/adapter
 
-Learns from development.jsonl and kinds.jsonl in tests/data/understanding. The test set beside them is not read.
+Learns from the templates in scripts/data/understanding, filled with titles of MovieLens-100K and, where it is
+given, of ReDial, and from development.jsonl and kinds.jsonl in tests/data/understanding. The test set beside those
+is not read. The adapter trains on a GPU where there is one.
 """
 
 from __future__ import annotations
 
-import argparse
+import asyncio
 import json
+import random
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Annotated
 
+import typer
+from rich.console import Console
+
+from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue, read_items
 from convrec.data.sources import fetch_movielens
-from convrec.dialogue.judging import LearnedKinds
+from convrec.dialogue.judging import LearnedKinds, learned_kinds
+from convrec.dialogue.questions import QuestionPrompts, QuestionReader
 from convrec.dialogue.understanding import Understanding
-from convrec.evaluation.messages import read_messages
-from convrec.prompting import load_domain
-from convrec.service.build import Workshop
+from convrec.engine.base import AdapterRef
+from convrec.evaluation.messages import LabelledMessage, read_messages
+from convrec.prompting import Prompts, load_domain
+from convrec.ranking.blend import Blend
+from convrec.service.build import READS, Workshop
+from convrec.service.engines import engine_or_none
 from convrec.settings import load_settings
+from convrec.training.base_model import base_hash, base_name
+from convrec.training.fusion import Weighed, cross_validated, fit_fusion, weigh
 from convrec.training.kinds import KindLesson, as_json, fit_kinds
+from convrec.training.manifest import CONFIG, WEIGHTS, AdapterManifest
+from convrec.training.message_examples import (
+    MessageExample,
+    kind_example,
+    labelled_example,
+    masked_titles,
+    message_example,
+    read_examples,
+    split_units,
+    write_examples,
+)
+from convrec.training.templates import Filler, filled, read_templates
+from convrec.training.trainer import TrainerConfig, train_on_messages
 from convrec.types import IntentKind, Item, SessionState
 
 ROOT = Path(__file__).parents[1]
+MESSAGES = ROOT / "tests/data/understanding"
+TEMPLATES = ROOT / "scripts/data/understanding"
+_WRITTEN = ("development", "kinds")
+_OWN = TrainerConfig(layers=1.0, learning_rate=1e-3, epochs=1, batch=16, evaluations=5)
+
+app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 
 
-def main() -> None:
-    """Read, fit, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=Path, default=ROOT / "tests/data/understanding")
-    parser.add_argument("--out", type=Path, default=ROOT / "convrec/dialogue/kind_judge.json")
-    parser.add_argument("--check", action="store_true", help="hold the last fifth out, write nothing")
-    parser.add_argument("--data-dir", type=Path, default=None, help="where the demo's data and models are")
-    arguments = parser.parse_args()
-    workshop = Workshop(load_settings(data_dir=arguments.data_dir))
-    items = read_items(fetch_movielens(workshop.settings.data_dir).catalogue_file)
-    movies = load_domain(workshop.settings.prompts_dir, "movies")
-    rules = Understanding(Catalogue((item for item in items if isinstance(item, Item)), movies))
-    labelled = read_messages(arguments.messages / "development.jsonl")
+@app.command()
+def kinds(
+    out: Annotated[Path, typer.Option()] = ROOT / "convrec/dialogue/kind_judge.json",
+    check: Annotated[bool, typer.Option("--check", help="Hold the last fifth out, write nothing")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are")] = None,
+) -> None:
+    """Fit the judge of kinds to the demo's embedder, or to the one that CONVREC_EMBEDDER names."""
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    rules = Understanding(_movielens(workshop))
+    labelled = read_messages(MESSAGES / "development.jsonl")
     learned = [KindLesson(rules.masked(one.message), one.intent.kind) for one in labelled]
-    extra = [
-        KindLesson(told["message"], IntentKind(told["kind"]))
-        for line in (arguments.messages / "kinds.jsonl").read_text(encoding="utf-8").splitlines()
-        for told in [json.loads(line)]
-    ]
-    if not arguments.check:
-        arguments.out.write_text(
-            json.dumps(as_json(fit_kinds([*learned, *extra], workshop.embedder), workshop.embedder))
-        )
-        print(f"{len(learned) + len(extra)} messages, {arguments.out}")
+    extra = [KindLesson(message, kind) for message, kind in _kinds()]
+    if not check:
+        out.write_text(json.dumps(as_json(fit_kinds([*learned, *extra], workshop.embedder), workshop.embedder)))
+        print(f"{len(learned) + len(extra)} messages, {out}")
         return
     cut = len(learned) * 4 // 5
     fitted = fit_kinds([*learned[:cut], *extra], workshop.embedder)
@@ -65,5 +98,188 @@ def main() -> None:
         print(f"{name}: {sum(hits) / len(hits):.3f} of {len(hits)}")
 
 
+@app.command()
+def examples(
+    out: Annotated[Path, typer.Option(help="FILE.jsonl.gz")],
+    redial: Annotated[Path | None, typer.Option(help="ReDial as released, for its titles")] = None,
+    passes: Annotated[int, typer.Option(help="Messages of each template and catalogue")] = 9,
+    repeats: Annotated[int, typer.Option(help="How often each hand-written message occurs")] = 3,
+    seed: Annotated[int, typer.Option()] = 0,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data is")] = None,
+) -> None:
+    """Make what an adapter learns from."""
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    movielens = _movielens(workshop)
+    catalogues = [movielens]
+    if redial is not None:
+        catalogues.append(Catalogue(_redial(redial / "id2info.json"), movielens.domain))
+    dice = random.Random(seed)
+    templates = read_templates(TEMPLATES)
+    made: list[MessageExample] = []
+    for catalogue in catalogues:
+        rules = Understanding(catalogue)
+        for labelled in filled(templates, Filler(catalogue, seed), passes):
+            made.append(message_example(labelled, rules, earlier=dice.random() < 0.3))
+    rules = Understanding(movielens)
+    titles = [item.title for item in movielens.values()]
+    for _ in range(repeats):
+        made += [labelled_example(one, rules, dice.random() < 0.2) for one in _development()]
+        for number, (message, kind) in enumerate(_kinds()):
+            told = message.replace("[title]", dice.choice(titles))
+            made.append(kind_example(f"kinds:{number}", told, kind, dice.random() < 0.2))
+    dice.shuffle(made)
+    print(f"{write_examples(made, out)} examples, {out}")
+
+
+@app.command()
+def adapter(
+    examples: Annotated[Path, typer.Option(help="What `examples` made")],
+    out: Annotated[Path, typer.Option(help="Of this training alone; the adapter is OUT/adapter")],
+    model: Annotated[Path | None, typer.Option(help="The base model's folder [the demo's]")] = None,
+    every: Annotated[int, typer.Option(help="Templates: one of so many is held out")] = 7,
+    written: Annotated[bool, typer.Option(help="Learn from hand-written messages as well")] = True,
+    everything: Annotated[bool, typer.Option(help="Learn from the held-out templates as well")] = False,
+    first: Annotated[int | None, typer.Option(help="Only so many examples of each part")] = None,
+    judge: Annotated[int, typer.Option(help="At most so many held-out examples choose the weights")] = 480,
+    rank: Annotated[int, typer.Option()] = _OWN.rank,
+    layers: Annotated[float, typer.Option()] = _OWN.layers,
+    learning_rate: Annotated[float, typer.Option()] = _OWN.learning_rate,
+    epochs: Annotated[int, typer.Option()] = _OWN.epochs,
+    batch: Annotated[int, typer.Option(help="Examples per step, in one pass of the model")] = _OWN.batch,
+    evaluations: Annotated[int, typer.Option()] = _OWN.evaluations,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Train an adapter that answers questions about messages."""
+    settings = load_settings()
+    base = model or Path(Workshop(settings).model)
+    prompts = QuestionPrompts(
+        Prompts(settings.prompts_dir).load("understand"), load_domain(settings.prompts_dir, "movies")
+    )
+    config = TrainerConfig(
+        rank=rank,
+        alpha=2 * rank,
+        layers=layers,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        batch=batch,
+        evaluations=evaluations,
+        patience=evaluations,
+        seed=seed,
+    )
+    told = read_examples(examples)
+    templates = [one for one in told if not one.unit.startswith(_WRITTEN)]
+    own = [one for one in told if one.unit.startswith(_WRITTEN)] if written else []
+    learn, held = split_units(templates, every)
+    learn = [*(templates if everything else learn), *own]
+    with ConsoleSteps(Console(stderr=True)).step("Training") as progress:
+        trained = train_on_messages(base, learn[:first], held[: first or judge], prompts, out, config, progress)
+    (out / "trained.json").write_text(
+        json.dumps(
+            {
+                "right_start": trained.right_start,
+                "right_best": trained.right_best,
+                "steps": trained.steps,
+                "learned": len(learn[:first]),
+                "prompt": prompts.name,
+            }
+        )
+    )
+    print(f"right {trained.right_start:.4f} before, {trained.right_best:.4f} after {trained.steps} steps")
+
+
+@app.command()
+def keep(
+    examples: Annotated[Path, typer.Option(help="What `examples` made")],
+    measured: Annotated[Path, typer.Option(help="OUT/adapter of a training that held templates out")],
+    adapter: Annotated[Path | None, typer.Option(help="OUT/adapter that is kept [the measured one]")] = None,
+    every: Annotated[int, typer.Option(help="As the training had it")] = 7,
+    each: Annotated[int, typer.Option(help="Messages of each held-out template")] = 2,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are")] = None,
+) -> None:
+    """Fit what an adapter's answers count beside rules and judge, say what it is worth, make a version of it."""
+    workshop = Workshop(load_settings(data_dir=data_dir))
+    domain = _movielens(workshop).domain
+    prompts = QuestionPrompts(workshop.prompts.load("understand"), domain)
+    _, held = split_units([one for one in read_examples(examples) if not one.unit.startswith(_WRITTEN)], every)
+    by_unit = groupby(sorted(held, key=lambda one: one.unit), lambda one: one.unit)
+    some = [one for _, own in by_unit for one in islice(own, each)]
+    weighed = asyncio.run(_weighed(some, workshop, prompts, AdapterRef("measured@1", measured)))
+    metrics = cross_validated(weighed)
+    print(json.dumps(metrics, indent=1))
+    fusion = fit_fusion([case for cases in weighed.values() for case in cases])
+    with workshop.registry.stage(READS) as (staging, number):
+        for file in (adapter or measured).iterdir():
+            if file.name in (WEIGHTS, CONFIG):
+                shutil.copyfile(file, staging / file.name)
+        version = workshop.registry.publish(
+            staging,
+            AdapterManifest(
+                READS,
+                number,
+                base_name(workshop.model),
+                base_hash(workshop.model),
+                prompts.name,
+                domain.name,
+                accepted=True,
+                reasons=("it answers questions about messages and ranks nothing",),
+                blend=Blend(),
+                metrics=metrics,
+                data={"templates": len(weighed), "held_out_messages": len(some)},
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                fusion=asdict(fusion),
+            ),
+        )
+    print(f"{version.label} was made")
+
+
+async def _weighed(
+    held: Sequence[MessageExample], workshop: Workshop, prompts: QuestionPrompts, ref: AdapterRef
+) -> dict[str, list[Weighed]]:
+    """Everything that is said of held-out messages' questions, by template."""
+    judge = learned_kinds(workshop.embedder)
+    steps = ConsoleSteps(Console(stderr=True))
+    found: dict[str, list[Weighed]] = {}
+    async with engine_or_none(workshop.settings, workshop.model, steps) as engine:
+        if engine is None:
+            raise typer.Exit(1)
+        await engine.load_adapter(ref)
+        reader = QuestionReader(engine, prompts, ref.name)
+        with steps.step("Asking") as progress:
+            for number, one in enumerate(held):
+                answers = await reader.answer(one.questions)
+                judged = judge.logs(masked_titles(one.questions)) if judge else None
+                found.setdefault(one.unit, []).extend(weigh(one, answers, judged))
+                progress(number / len(held), one.unit)
+    return found
+
+
+def _movielens(workshop: Workshop) -> Catalogue:
+    items = read_items(fetch_movielens(workshop.settings.data_dir).catalogue_file)
+    movies = load_domain(workshop.settings.prompts_dir, "movies")
+    return Catalogue((item for item in items if isinstance(item, Item)), movies)
+
+
+def _redial(file: Path) -> list[Item]:
+    """The films of ReDial with what understanding reads of them; none of its conversations."""
+    told = json.loads(file.read_text(encoding="utf-8"))
+    items = {}
+    for item_id, film in told.items():
+        named = re.fullmatch(r"(?P<title>.+?) *(?:\((?P<year>\d{4})\))?", str(film["name"]).strip())
+        if named:
+            year = {} if named["year"] is None else {"year": int(named["year"])}
+            genres = tuple(str(genre).title() for genre in film.get("genre", ()))
+            items[named["title"], named["year"]] = Item(item_id, named["title"], {**year, "genre": genres})
+    return list(items.values())
+
+
+def _development() -> list[LabelledMessage]:
+    return read_messages(MESSAGES / "development.jsonl")
+
+
+def _kinds() -> list[tuple[str, IntentKind]]:
+    lines = (MESSAGES / "kinds.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(told["message"], IntentKind(told["kind"])) for told in map(json.loads, lines)]
+
+
 if __name__ == "__main__":
-    main()
+    app()

@@ -33,6 +33,10 @@ class KindJudge(Protocol):
         """The kind of a message, its titles masked, where rules call it `by_rule`."""
         ...
 
+    def logs(self, message: str) -> tuple[float, ...]:
+        """Natural logarithms of the probabilities of the kinds of a message, its titles masked."""
+        ...
+
 
 class LearnedKinds:
     """The judge.
@@ -50,9 +54,18 @@ class LearnedKinds:
     def kind(self, message: str, by_rule: IntentKind) -> IntentKind:
         """The likeliest kind."""
         kinds = list(IntentKind)
-        score_K = self._weights_K_D @ (SCALE * self._embedder.embed([message])[0]) + self._bias_K
+        score_K = self._scores(message)
         score_K[kinds.index(by_rule)] += self._rules
         return kinds[int(score_K.argmax())]
+
+    def logs(self, message: str) -> tuple[float, ...]:
+        """Natural logarithms of the probabilities of the kinds, in their order; rules have no say."""
+        score_K = self._scores(message)
+        return tuple((score_K - np.logaddexp.reduce(score_K)).tolist())
+
+    def _scores(self, message: str) -> Floats:
+        scores_K: Floats = self._weights_K_D @ (SCALE * self._embedder.embed([message])[0]) + self._bias_K
+        return scores_K
 
 
 def learned_kinds(embedder: Embedder) -> LearnedKinds | None:

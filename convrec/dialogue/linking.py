@@ -73,6 +73,8 @@ _LEAST_CORRECTED = 4
 _MISSPELT_WORDS = 16
 _FUZZY_QUOTES = 4
 _QUOTE_SCORE = 88
+_DOUBTFUL = 3
+_WHOLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,10 @@ class TitleLinker:
 
     def link(self, message: str, tokens: Sequence[Token]) -> tuple[Link, ...]:
         """The titles in a message, in order, never overlapping; the longest one wins."""
+        return self.read(message, tokens)[0]
+
+    def read(self, message: str, tokens: Sequence[Token]) -> tuple[tuple[Link, ...], tuple[Link, ...]]:
+        """The titles in a message, and what could be titles but for which nothing speaks; none overlap."""
         alternatives = self._alternatives(tokens)
         quoted = self._quotes(message, tokens)
         matches = [m for i in range(len(tokens)) for m in self._matches(alternatives, i)]
@@ -142,7 +148,14 @@ class TitleLinker:
                     if link is not None:
                         links[link.first] = link
                         taken.update(range(link.first, link.last))
-        return tuple(links[first] for first in sorted(links))
+        doubtful: dict[int, Link] = {}
+        for match in matches:
+            free = len(doubtful) < _DOUBTFUL and taken.isdisjoint(range(match.first, match.last))
+            if free and self._is_possible(match, tokens):
+                item_id, last = self._choose(match.entries, tokens, match.last)
+                doubtful[match.first] = Link(item_id, match.first, last)
+                taken.update(range(match.first, last))
+        return tuple(links[i] for i in sorted(links)), tuple(doubtful[i] for i in sorted(doubtful))
 
     def _shorten(self, catalogue: Catalogue) -> None:
         """Let parts that only one title has stand for it."""
@@ -247,7 +260,9 @@ class TitleLinker:
         cued = listed or self._is_cued(tokens, match.first)
         own = sum(token.word not in STOP_WORDS for token in span)
         cued = cued or (after is not None and after.word in _SUFFIXES and not _breaks(after))
-        if match.corrected and own == 1 and (len(span[0].word) < 5 or span[-1].word in self._vocabulary):
+        if not match.corrected and whole == 0 and len(span) > _WHOLE:
+            return Link(item_id, match.first, last)
+        if match.corrected and own == 1 and not all(t.word in ARTICLES or self._is_misspelt(t.word) for t in span):
             return None
         rare = self._is_rare(match, span, cued, before, after)
         if whole == _PART:
@@ -268,6 +283,19 @@ class TitleLinker:
                 or (whole < 2 and not match.corrected and self._is_subject(span, before, after))
             )
         return Link(item_id, match.first, last) if supported else None
+
+    def _is_possible(self, match: _Match, tokens: Sequence[Token]) -> bool:
+        """Whether a title for which nothing speaks is worth a question: a whole one, spelt right or long."""
+        span = tokens[match.first : match.last]
+        own = [t for t in span if t.word not in STOP_WORDS and stem(t.word) not in self._plain_words]
+        part = min(rank for rank, _ in match.entries) == _PART
+        if (not own and len(span) < _WHOLE) or (part and len(own) == 1 and own[0].word in common_words()):
+            return False
+        return not match.corrected or len(span) > 1 or self._is_misspelt(own[0].word)
+
+    def _is_misspelt(self, word: str) -> bool:
+        """Whether a word that stands alone for a title may be one with a slip, and no other word."""
+        return len(word) > _LEAST_CORRECTED and word not in self._vocabulary and word not in common_words()
 
     def _is_rare(
         self, match: _Match, span: Sequence[Token], cued: bool, before: Token | None, after: Token | None

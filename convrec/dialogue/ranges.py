@@ -225,9 +225,9 @@ class RangeReader:
         said = [token.word for token in tokens[last : last + 4]]
         joined = said[:1] in (["or"], ["and"])
         for length in range(self._longest if joined else 0, 0, -1):
-            direction = self._directions.get(tuple(said[1 : 1 + length]))
-            if direction:
-                return last + 1 + length, ">=" if direction[1] else "<=", direction[0]
+            phrase = tuple(said[1 : 1 + length])
+            if direction := self._directions.get(phrase):
+                return last + 1 + len(phrase), ">=" if direction[1] else "<=", direction[0]
         word = said[joined] if len(said) > joined else ""
         if word in _AFTER and (joined or word.startswith("on")) and "," not in tokens[last].gap:
             return last + 1 + joined, _AFTER[word], None

@@ -16,6 +16,7 @@ from convrec.dialogue.changes import ChangeReader, Changes
 from convrec.dialogue.clarifying import clarify
 from convrec.dialogue.facets import FacetReader, Reading
 from convrec.dialogue.feeling import VERDICTS, Cue, Feeling, FeelingReader
+from convrec.dialogue.fusing import Fusion
 from convrec.dialogue.judging import KindJudge
 from convrec.dialogue.kinds import Signs, kind_of
 from convrec.dialogue.language import (
@@ -30,6 +31,7 @@ from convrec.dialogue.language import (
     vocabulary,
 )
 from convrec.dialogue.linking import PREDICATES, Link, TitleLinker, plain_words
+from convrec.dialogue.questions import NONE, Answers, Question, Questions, Subject
 from convrec.dialogue.ranges import RangeReader
 from convrec.dialogue.references import Reference, references
 from convrec.types import (
@@ -78,10 +80,12 @@ class _Reading:
 
     tokens: tuple[Token, ...]
     links: tuple[Link, ...]
+    doubtful: tuple[Link, ...]
     references: tuple[Reference, ...]
     feelings: tuple[Feeling, ...]
     cues: tuple[Cue, ...]
     readings: tuple[Reading, ...]
+    dropped: tuple[Reading, ...]
     changes: Changes
     k: int | None
     taken: frozenset[int]
@@ -93,11 +97,13 @@ class Understanding:
     Args:
         catalogue: Its titles, facets and values are all that can be understood.
         judge: Has a say in the kind of a message; None leaves it to the rules.
+        fusion: What a language model's answers count, where there are any.
     """
 
-    def __init__(self, catalogue: Catalogue, judge: KindJudge | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, judge: KindJudge | None = None, fusion: Fusion | None = None) -> None:
         self._catalogue = catalogue
         self._judge = judge
+        self._fusion = fusion or Fusion()
         self._linker = TitleLinker(catalogue, plain_words(catalogue))
         self._feelings = FeelingReader(catalogue.domain)
         self._ranges = RangeReader(catalogue)
@@ -112,12 +118,43 @@ class Understanding:
         tokens = tokenise(text)
         return _masked(text, tokens, self._linker.link(text, tokens))
 
-    def understand(self, message: str, state: SessionState) -> Intent:
+    def questions(self, message: str, state: SessionState) -> Questions:
+        """What a language model could say of a message better than rules."""
+        text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
+        text = _RESET.sub(" ", text)
+        found = self._read(text, state)
+        kind = self._by_rule(found, self._query(text, found), state)
+        felt = {m.item_id: m.polarity for m in self._mentions(found, kind, state)}
+        asked = [Question(Subject.KIND, "", 0, 0, kind)]
+        for link, feeling in zip(found.links, found.feelings, strict=True):
+            if link.item_id.startswith("#"):
+                continue
+            polarity = felt.get(link.item_id, feeling.polarity)
+            asked.append(_question(Subject.ITEM, text, found.tokens, link, polarity, [("", link.item_id)]))
+        asked += [
+            _question(Subject.ITEM, text, found.tokens, link, NONE, [("", link.item_id)])
+            for link in found.doubtful
+        ]
+        places: dict[tuple[int, int], list[Reading]] = {}
+        for reading in (*found.readings, *found.dropped):
+            if reading.stated:
+                places.setdefault((reading.first, reading.last), []).append(reading)
+        for readings in places.values():
+            told = readings[0].constraint
+            subject = Subject.SET if told.op in ("include", "exclude") else Subject.RANGE
+            by_rule = NONE if readings[0] in found.dropped else option(told)
+            values = [(r.constraint.facet, str(r.constraint.value)) for r in readings]
+            asked.append(_question(subject, text, found.tokens, readings[0], by_rule, values))
+        once = {(one.subject, one.first, one.last): one for one in asked if one.first >= 0}
+        return Questions(text, state.turns > 0, tuple(once.values()))
+
+    def understand(self, message: str, state: SessionState, answers: Answers | None = None) -> Intent:
         """A message as an intent.
 
         Args:
             message: Anything; what follows the first 2,000 characters is ignored.
             state: What the conversation has established before this message.
+            answers: A language model's to the `questions` of the same message and state.
         """
         text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
         text, resets = _RESET.subn(" ", text)
@@ -125,9 +162,9 @@ class Understanding:
             state = SessionState(slate=state.slate)
         if state.asked is not None and (answer := _answer(text, state.asked, state)) is not None:
             return answer
-        found = self._read(text, state)
+        found = self._read(text, state, answers)
         query = self._query(text, found)
-        kind = self._kind(text, found, query, state)
+        kind = self._kind(text, found, query, state, answers)
         if resets and kind in (IntentKind.REFINE, IntentKind.SMALL_TALK):
             kind = IntentKind.RECOMMEND
         wishes, changes = kind in _WISHING, found.changes
@@ -135,7 +172,7 @@ class Understanding:
             kind=kind,
             query=query if kind is IntentKind.RECOMMEND else "",
             k=found.k,
-            mentions=self._mentions(found, kind, state),
+            mentions=self._mentions(found, kind, state, answers),
             constraints=self._constraints(found, state) if wishes else (),
             reset=bool(resets),
             references=tuple(sorted({reference.rank for reference in found.references})),
@@ -149,9 +186,12 @@ class Understanding:
         )
         return replace(intent, clarification=clarify(state, intent, self._catalogue)) if wishes else intent
 
-    def _read(self, text: str, state: SessionState) -> _Reading:
+    def _read(self, text: str, state: SessionState, answers: Answers | None = None) -> _Reading:
         tokens = tokenise(text)
-        links = self._linker.link(text, tokens)
+        links, doubtful = self._linker.read(text, tokens)
+        if answers is not None:
+            links = self._titles(links, doubtful, answers)
+            doubtful = ()
         taken = {i for link in links for i in range(link.first, link.last)}
         referred = references(tokens, taken, self._nouns, len(state.slate))
         taken |= {i for reference in referred for i in range(reference.first, reference.last)}
@@ -166,26 +206,68 @@ class Understanding:
         sets, no_sets = self._facets.read(tokens, taken)
         taken |= {i for reading in (*sets, *no_sets) for i in range(reading.first, reading.last)}
         changes = self._changes.read(tokens, no_sets, no_ranges)
+        readings = (*sets, *ranges)
+        if answers is not None:
+            readings = self._wished(readings, no_sets, answers)
         return _Reading(
             tokens,
             named,
+            tuple(link for link in doubtful if taken.isdisjoint(range(link.first, link.last))),
             referred,
             tuple(felt[link.first] for link in named),
             cues,
-            (*sets, *ranges),
+            readings,
+            no_sets,
             changes,
             k,
             frozenset(taken),
         )
 
-    def _kind(self, text: str, found: _Reading, query: str, state: SessionState) -> IntentKind:
-        """What the rules say, and the judge of it where there is anything to judge."""
-        by_rule = kind_of(found.tokens, self._signs(found, query, state))
+    def _titles(self, links: Sequence[Link], doubtful: Sequence[Link], answers: Answers) -> tuple[Link, ...]:
+        """The links that hold when the model was heard."""
+        held = [
+            link
+            for named, some in ((True, links), (False, doubtful))
+            for link in some
+            for logs in [answers.of(Subject.ITEM, link.first, link.last)]
+            if (named if logs is None else self._fusion.is_title(named, logs))
+        ]
+        return tuple(sorted(held, key=lambda link: link.first))
+
+    def _wished(
+        self, readings: Sequence[Reading], dropped: Sequence[Reading], answers: Answers
+    ) -> tuple[Reading, ...]:
+        """The readings that hold when the model was heard, with the strength that does."""
+        held = []
+        for reading in (*readings, *dropped):
+            told = reading.constraint
+            subject = Subject.SET if told.op in ("include", "exclude") else Subject.RANGE
+            logs = answers.of(subject, reading.first, reading.last) if reading.stated else None
+            by_rule = NONE if reading in dropped else option(told)
+            chosen = by_rule if logs is None else self._fusion.option(subject, by_rule, logs)
+            if chosen != NONE:
+                held.append(reading if chosen == by_rule else replace(reading, constraint=_with(told, chosen)))
+        return tuple(held)
+
+    def _by_rule(self, found: _Reading, query: str, state: SessionState) -> IntentKind:
+        return kind_of(found.tokens, self._signs(found, query, state))
+
+    def _kind(
+        self, text: str, found: _Reading, query: str, state: SessionState, answers: Answers | None
+    ) -> IntentKind:
+        """What the rules say, the judge and the model of it, where there is anything to judge."""
+        by_rule = self._by_rule(found, query, state)
         refined = by_rule is IntentKind.REFINE and (state.turns > 0 or found.changes)
-        if self._judge is None or refined or not found.tokens:
+        logs = None if answers is None else answers.of(Subject.KIND, 0, 0)
+        if refined or not found.tokens or (self._judge is None and logs is None):
             return by_rule
         titles = [link for link in found.links if not link.item_id.startswith("#")]
-        judged = self._judge.kind(_masked(text, found.tokens, titles), by_rule)
+        masked = _masked(text, found.tokens, titles)
+        if logs is not None:
+            weighed = None if self._judge is None else self._judge.logs(masked)
+            judged = IntentKind(self._fusion.option(Subject.KIND, by_rule, logs, weighed))
+        elif self._judge is not None:
+            judged = self._judge.kind(masked, by_rule)
         # What names an item or a facet is about them, and what names a facet alone asks for it, unless the rules
         # know better.
         known = _ABOUT_ITEMS if found.links else _WISHES if found.readings else frozenset(IntentKind)
@@ -258,7 +340,9 @@ class Understanding:
         kept = trim(run, lambda word: word in self._stop or stem(word) in self._nouns)
         return [text[kept[0].start : kept[-1].end]] if kept else []
 
-    def _mentions(self, found: _Reading, kind: IntentKind, state: SessionState) -> tuple[Mention, ...]:
+    def _mentions(
+        self, found: _Reading, kind: IntentKind, state: SessionState, answers: Answers | None = None
+    ) -> tuple[Mention, ...]:
         """Items named or referred to, once each: what is said last of an item counts."""
         named: dict[str, Mention] = {}
         if kind in (IntentKind.SMALL_TALK, IntentKind.OUT_OF_SCOPE):
@@ -272,6 +356,9 @@ class Understanding:
                 polarity = Polarity.LIKED
             elif kind in (IntentKind.WHY, IntentKind.COMPARE) and feeling.wish:
                 polarity = Polarity.NEUTRAL
+            logs = None if answers is None else answers.of(Subject.ITEM, link.first, link.last)
+            if logs is not None:
+                polarity = Polarity(self._fusion.option(Subject.ITEM, polarity, logs))
             named[item_id] = Mention(item_id, self._catalogue[item_id].title, polarity)
         return tuple(named.values())
 
@@ -307,6 +394,34 @@ class Understanding:
                 own = replace(own, op=">" if upward else "<", value=sum(numbers) / len(numbers))
             moved.append(own)
         return tuple(moved)
+
+
+def _question(
+    subject: Subject,
+    text: str,
+    tokens: Sequence[Token],
+    found: Link | Reading,
+    by_rule: str,
+    values: Sequence[tuple[str, str]],
+) -> Question:
+    words = text[tokens[found.first].start : tokens[found.last - 1].end]
+    return Question(subject, words, found.first, found.last, by_rule, tuple(values))
+
+
+def _with(constraint: Constraint, chosen: str) -> Constraint:
+    """A constraint with the option that was chosen for it."""
+    if constraint.op not in ("include", "exclude"):
+        return replace(constraint, strength="must" if chosen == "must" else "prefer")
+    if chosen in ("must", "prefer"):
+        own = replace(constraint, op="include", strength="must" if chosen == "must" else "prefer")
+    else:
+        own = replace(constraint, op="exclude", strength="must" if chosen == "exclude" else "avoid")
+    return replace(own, either=own.either and chosen == "must")
+
+
+def option(constraint: Constraint) -> str:
+    """A wish as an option of its question."""
+    return "exclude" if (constraint.op, constraint.strength) == ("exclude", "must") else constraint.strength
 
 
 def _number(word: str) -> int | None:

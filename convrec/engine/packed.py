@@ -61,6 +61,25 @@ def pack(prefix: Sequence[int], segments: Sequence[Sequence[int]], computed: int
     )
 
 
+def join(packs: Sequence[Packed]) -> Packed:
+    """Several packs in one, none of which sees another: for a GPU one long pass is cheaper than many short ones.
+
+    Args:
+        packs: At least one, all of their prefix tokens computed in them (S = T).
+    """
+    import torch
+
+    if len(packs) == 1:
+        return packs[0]
+    starts = torch.tensor([0, *(len(one.ids) for one in packs[:-1])]).cumsum(0).tolist()
+    return Packed(
+        ids=torch.cat([one.ids for one in packs]),
+        positions=torch.cat([one.positions for one in packs]),
+        mask=torch.block_diag(*(one.mask for one in packs)).bool(),
+        last=torch.cat([one.last + start for one, start in zip(packs, starts, strict=True)]),
+    )
+
+
 def label_logits(model: Any, packed: Packed, labels: Labels, cache: Any = None) -> tuple[Tensor, Any]:
     """logit f of every segment: the logit of yes less that of no after its last token.
 
@@ -85,37 +104,6 @@ def label_logits(model: Any, packed: Packed, labels: Labels, cache: Any = None) 
     # In float64, so that f of a confident model does not round to 0 or 1.
     logits_C_2 = output.logits[0][:, [labels.yes, labels.no]].double()
     return logits_C_2[:, 0] - logits_C_2[:, 1], output.past_key_values
-
-
-def stacked_logits(model: Any, packs: Sequence[Packed], labels: Labels) -> list[Tensor]:
-    """`label_logits` of several packs of which nothing is computed yet, in one pass: rows padded to the longest.
-
-    For GPUs, which one pack does not fill. A padded token sees itself alone, and nobody sees it.
-    """
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    if len(packs) == 1:
-        return [label_logits(model, packs[0], labels)[0]]
-    ids_B_T = pad_sequence([packed.ids for packed in packs], batch_first=True)
-    mask_B_T_T = torch.eye(ids_B_T.shape[1], dtype=torch.bool, device=ids_B_T.device).repeat(len(packs), 1, 1)
-    for row, packed in enumerate(packs):
-        mask_B_T_T[row, : len(packed.ids), : len(packed.ids)] = packed.mask
-    kept_K = torch.cat([packed.last for packed in packs]).unique()
-    device = model.device
-    output = model(
-        input_ids=ids_B_T.to(device),
-        position_ids=pad_sequence([packed.positions for packed in packs], batch_first=True).to(device),
-        attention_mask=mask_B_T_T[:, None].to(device),
-        use_cache=False,
-        logits_to_keep=kept_K.to(device),
-    )
-    found = []
-    for row, packed in enumerate(packs):
-        places_C = torch.searchsorted(kept_K, packed.last).to(device)
-        logits_C_2 = output.logits[row, places_C][:, [labels.yes, labels.no]].double()
-        found.append(logits_C_2[:, 0] - logits_C_2[:, 1])
-    return found
 
 
 def chunks(segments: Sequence[Sequence[int]], max_tokens: int) -> Iterator[Sequence[Sequence[int]]]:

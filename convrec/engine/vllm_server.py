@@ -184,7 +184,7 @@ class VllmServer:
             "--dtype", dtype, "--max-model-len", str(self._max_model_len), "--enable-prefix-caching",
             # Slates before prose (VllmEngine says which is which); what runs when it is told to end is finished.
             "--scheduling-policy", "priority", "--shutdown-timeout", str(int(warden.GRACE_S) // 2),
-            "--enable-lora", "--max-loras", "3", "--max-cpu-loras", "8", "--max-lora-rank", str(MAX_LORA_RANK),
+            "--enable-lora", "--max-loras", "4", "--max-cpu-loras", "8", "--max-lora-rank", str(MAX_LORA_RANK),
             "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}',
         ]  # fmt: skip
         if not gpu:

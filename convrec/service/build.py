@@ -13,7 +13,9 @@ from convrec.data.catalogue import Catalogue, CatalogueStore
 from convrec.data.sources import EMBEDDER, LANGUAGE_MODEL
 from convrec.database import open_database
 from convrec.dialogue.evidence import EvidenceFinder
+from convrec.dialogue.fusing import Fusion
 from convrec.dialogue.judging import learned_kinds
+from convrec.dialogue.questions import QuestionPrompts
 from convrec.dialogue.reply import Mode, ReplyWriter
 from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
@@ -34,6 +36,7 @@ from convrec.retrieval.index import Index, IndexMeta, build_index, index_holder,
 from convrec.retrieval.multilingual import MULTILINGUAL, MultilingualEmbedder
 from convrec.service.erase import Erased, erase
 from convrec.service.keys import KeyStore
+from convrec.service.listening import Ear, Listener
 from convrec.service.recommender import Recommender
 from convrec.service.steps import Steps
 from convrec.settings import Settings
@@ -42,7 +45,9 @@ from convrec.training.registry import AdapterVersion, Registry
 from convrec.training.screening import ScreeningConfig, screen
 
 _WRITES = 3e9
-"""From so many parameters on a model is taken to write sentences of which the checker keeps most."""
+"""From so many parameters on a model is taken to write sentences of which the checker keeps most, and to read."""
+READS = "understanding"
+"""Name of the adapters that answer questions about messages; none of them ever ranks."""
 
 
 class Workshop:
@@ -207,13 +212,39 @@ class Workshop:
         """f(u, i) by an engine."""
         return Interest(engine, self.prompts.load("rank"), catalogue)
 
-    def understanding(self, catalogue: Catalogue) -> Understanding:
-        """What reads messages, with the learned judge of kinds where there is the embedder that it fits."""
+    def listener(
+        self, catalogue: Catalogue, engine: Engine | None = None, breaker: Breaker | None = None
+    ) -> Listener:
+        """What reads messages: rules, the judge of kinds with the embedder that it fits, and the language model.
+
+        The model has a say where there is an adapter for it, or where it is large enough to do without one.
+        """
         try:
             judge = learned_kinds(self.embedder)
         except SettingsError:
             judge = None
-        return Understanding(catalogue, judge)
+        if engine is None or self.settings.understanding == "rules":
+            return Listener(Understanding(catalogue, judge))
+        prompts = QuestionPrompts(self.prompts.load("understand"), catalogue.domain)
+        version = self._reads(prompts.name, catalogue.domain.name)
+        if version is None and not self._is_large:
+            return Listener(Understanding(catalogue, judge))
+        fusion = Fusion(**version.manifest.fusion) if version and version.manifest.fusion else None
+        adapter, patience_s = version.ref if version else None, self.settings.understanding_timeout_s
+        ear = Ear(engine, prompts, adapter, Tongues(self.settings.prompts_dir), patience_s, breaker)
+        return Listener(Understanding(catalogue, judge, fusion), ear)
+
+    def _reads(self, prompt: str, domain: str) -> AdapterVersion | None:
+        """The latest adapter that reads messages with this model, this prompt and of this domain."""
+        for label in reversed(self.registry.labels()):
+            if label.startswith(f"{READS}/"):
+                try:
+                    version = self.registry.get(label)
+                    require_fit(version.manifest, self.model, prompt, domain)
+                except (DataError, SettingsError):
+                    continue
+                return version
+        return None
 
     async def fit_blend(self, catalogue: Catalogue, engine: Engine, progress: Progress = silent) -> Blend:
         """Fit the blend on held-out interactions with a started engine, and store it."""
@@ -282,7 +313,7 @@ class Workshop:
             retriever=retriever,
             ranker=ranker,
             engine=engine,
-            understanding=self.understanding(catalogue),
+            listener=self.listener(catalogue, engine, ranker.breaker),
             evidence=EvidenceFinder(
                 catalogue, retriever, dict(zip(index.item_ids, counts, strict=True)), self.settings.explain
             ),
@@ -301,8 +332,12 @@ class Workshop:
     def _reply_mode(self) -> Mode:
         if self.settings.reply != "auto":
             return self.settings.reply
+        return "free" if self._is_large else "grammar"
+
+    @property
+    def _is_large(self) -> bool:
         size = parameters(self.settings.model) if self.settings.model else None
-        return "free" if size is not None and size >= _WRITES else "grammar"
+        return size is not None and size >= _WRITES
 
     def _model(self, name: str | None, demo: str, setting: str) -> str:
         if name is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from convrec.engine.base import Engine, Health, Tokenizer
 from convrec.engine.transformers import TransformersEngine
@@ -49,6 +50,26 @@ async def start_engine(settings: Settings, model: str, steps: Steps, *, one_shot
                 reply_timeout_s=settings.reply_timeout_s,
             )
         )
+
+
+@asynccontextmanager
+async def engine_or_none(settings: Settings, model: str | None, steps: Steps) -> AsyncIterator[Engine | None]:
+    """The engine that starts fastest, or None where it cannot start, which is noted; closed at the end.
+
+    Args:
+        model: Folder or hub name; None wants no engine.
+    """
+    engine: Engine | None = None
+    if model is not None:
+        try:
+            engine = await start_engine(settings, model, steps, one_shot=True)
+        except EngineUnavailableError as error:
+            steps.note(f"{error}; going on without the language model")
+    try:
+        yield engine
+    finally:
+        if engine is not None:
+            await engine.close()
 
 
 class NoEngine:

@@ -6,7 +6,6 @@ in its slates whatever the served blend is, because otherwise no prompt could ch
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.index import build_index, open_index
-from convrec.service.build import Workshop
+from convrec.service.build import READS, Workshop
 from convrec.service.golden import Golden, GoldenConversation, GoldenTurn, Injection
 from convrec.service.recommender import Recommender
 from convrec.service.requests import ChatRequest, ReplyDelta, SlateReady
@@ -65,8 +64,7 @@ class Measured:
                 reply_s         median seconds from slate to end, of the replies asked of the model
     understand  kinds           share of messages whose kind is as it should be
                 constraints_f1  F1 of the facet constraints in force after each message
-                valid           share of the readings asked of the model that are JSON of the schema's
-                tokens          longest prompt
+                tokens          longest prefix and statement that an adapter of its own was asked
 
     Args:
         failures: What went wrong, in words: which turn, which metric.
@@ -82,6 +80,7 @@ class _Watch:
 
     engine: Engine
     scored: list[int] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)
     prefix: int = 0
     written: list[tuple[Sampling, int, str]] = field(default_factory=list)
 
@@ -97,8 +96,10 @@ class _Watch:
         salt: str | None = None,
     ) -> list[float]:
         """Engine.score."""
-        self.prefix = len(prefix)
-        self.scored.append(len(prefix) + max(map(len, segments), default=0))
+        about_message = adapter is not None and adapter.startswith(f"{READS}@")
+        if not about_message:
+            self.prefix = len(prefix)
+        (self.heard if about_message else self.scored).append(len(prefix) + max(map(len, segments), default=0))
         return await self.engine.score(prefix, segments, labels, adapter, salt)
 
     async def generate(
@@ -123,7 +124,6 @@ class _Told:
     text: str
     reply_s: float
     replies: tuple[tuple[int, str], ...]
-    readings: tuple[tuple[int, str], ...]
 
 
 async def run_golden(
@@ -167,7 +167,7 @@ async def run_golden(
     metrics = {
         "rank": {**_rank(told, golden), "injections": held, "pushed": pushed, "tokens": float(longest)},
         "reply": _reply(told, golden),
-        "understand": _understand(told),
+        "understand": {**_understand(told), **({"tokens": float(max(watch.heard))} if watch.heard else {})},
     }
     return Measured(metrics, (*_failures(told, golden), *failures))
 
@@ -209,8 +209,7 @@ async def _converse(recommender: Recommender, watch: _Watch, person: GoldenConve
                 ready,
                 text,
                 time.monotonic() - shown,
-                tuple((size - watch.prefix, said) for how, size, said in watch.written if how.schema is None),
-                tuple((size, said) for how, size, said in watch.written if how.schema is not None),
+                tuple((size - watch.prefix, said) for _, size, said in watch.written),
             )
         )
     return told
@@ -266,26 +265,14 @@ def _understand(told: Sequence[_Told]) -> dict[str, float]:
     for t in told:
         expected, own = _told(t.turn.musts), _told(t.ready.state.constraints)
         right, wanted, found = right + len(expected & own), wanted + len(expected), found + len(own)
-    readings = [reading for t in told for reading in t.readings]
-    metrics = {
+    return {
         "kinds": _mean([t.ready.intent.kind == t.turn.kind for t in told]),
         "constraints_f1": 2 * right / (wanted + found) if wanted + found else 1.0,
     }
-    if readings:
-        metrics["valid"] = _mean([_is_json(text) for _, text in readings])
-        metrics["tokens"] = float(max(size for size, _ in readings))
-    return metrics
 
 
 def _told(constraints: Sequence[Constraint]) -> set[tuple[str, str, str]]:
     return {(c.facet, c.op, written(c.value).casefold()) for c in constraints if c.strength == "must"}
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
 
 
 def _failures(told: Sequence[_Told], golden: Golden) -> list[str]:

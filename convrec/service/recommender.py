@@ -17,7 +17,6 @@ from convrec.dialogue.placement import Placement
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.suggestions import Suggester
-from convrec.dialogue.understanding import Understanding
 from convrec.engine.base import Engine, OpenPrompt
 from convrec.errors import ForbiddenError
 from convrec.ledger.ledger import Ledger
@@ -30,6 +29,7 @@ from convrec.retrieval.base import Retriever
 from convrec.retrieval.varied import varied
 from convrec.service.explain import Explainer
 from convrec.service.feedback import record
+from convrec.service.listening import Listener
 from convrec.service.requests import (
     ChatEvent,
     ChatRequest,
@@ -72,7 +72,7 @@ class Recommender:
 
     Args:
         catalogue, ledger, retriever, ranker, engine: The collaborators of the stages.
-        understanding, evidence, writer: The dialogue's.
+        listener, evidence, writer: The dialogue's.
         candidates: How many items are retrieved for the LLM to score.
         k: Default length of a slate.
         clock: Seconds since the epoch, UTC.
@@ -87,7 +87,7 @@ class Recommender:
         retriever: Retriever,
         ranker: BlendRanker,
         engine: Engine,
-        understanding: Understanding,
+        listener: Listener,
         evidence: EvidenceFinder,
         writer: ReplyWriter,
         candidates: int,
@@ -101,7 +101,7 @@ class Recommender:
         self.candidates = candidates
         self._retriever = retriever
         self._ranker = ranker
-        self._understanding = understanding
+        self._listener = listener
         self._evidence = evidence
         self._explainer = Explainer(catalogue, retriever, ranker, evidence, candidates)
         self._writer = writer
@@ -122,7 +122,7 @@ class Recommender:
         session_id, turn_id = request.session_id or _new_id("ses"), _new_id("turn")
         state = await self._session(request)
         watch.lap(Stage.LEDGER)
-        intent = await asyncio.to_thread(self._understanding.understand, request.message, state)
+        intent = await self._listener.understand(request.message, state, request.user_id)
         state = update(state, intent)
         watch.lap(Stage.UNDERSTANDING)
         await self._append_turn(
@@ -245,7 +245,7 @@ class Recommender:
     def _fold(self, messages: tuple[str, ...]) -> SessionState:
         state = SessionState()
         for message in messages:
-            state = update(state, self._understanding.understand(message, state))
+            state = update(state, self._listener.by_rule(message, state))
         return state
 
     async def _profile(self, user_id: str) -> Profile:
@@ -274,7 +274,7 @@ class Recommender:
         self, request: RecommendRequest, watch: Stopwatch
     ) -> tuple[Intent, RankingContext, RetrievalQuery, Slate]:
         """The slate of a request without a conversation, and what it was made of."""
-        intent = await asyncio.to_thread(self._understanding.understand, request.query, SessionState())
+        intent = await self._listener.understand(request.query, SessionState(), request.user_id)
         intent = replace(intent, constraints=intent.constraints + request.constraints)
         state = update(SessionState(), intent)
         watch.lap(Stage.UNDERSTANDING)

@@ -27,6 +27,7 @@ from convrec.retrieval.index import Index, build_index, open_index
 from convrec.service.erase import erase
 from convrec.service.jobs import Jobs, TrainingRequest
 from convrec.service.keys import KeyStore
+from convrec.service.listening import Listener
 from convrec.service.recommender import Recommender
 from convrec.service.shelf import Shelf
 from convrec.service.slot import Office, RecommenderSlot
@@ -161,7 +162,7 @@ class _Cellar:
                 before.breaker if before else None,
             ),
             engine=self.engine,
-            understanding=Understanding(catalogue),
+            listener=Listener(Understanding(catalogue)),
             evidence=EvidenceFinder(catalogue, retriever),
             writer=ReplyWriter(self.engine, self.prompts, catalogue, tongues=Tongues(self.prompts.folder)),
             candidates=20,

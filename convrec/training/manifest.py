@@ -31,6 +31,7 @@ class AdapterManifest:
         data: What it learned from: examples, times, a hash of the events, marks of their users (see lineage.py).
         config: How it was trained.
         created: ISO 8601, UTC.
+        fusion: Of an adapter that answers questions about messages: what its answers count (dialogue/fusing.py).
     """
 
     name: str
@@ -46,6 +47,7 @@ class AdapterManifest:
     data: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
+    fusion: Mapping[str, Any] | None = None
 
 
 def write_manifest(manifest: AdapterManifest, folder: Path) -> None:

@@ -12,17 +12,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from convrec.dialogue.questions import QuestionPrompts
 from convrec.engine.tokenizer import HFTokenizer
 from convrec.errors import DataError
 from convrec.progress import Progress
 from convrec.ranking.base import RankingContext
 from convrec.ranking.examples import Example
 from convrec.ranking.interest import InterestPrompts
+from convrec.training.message_examples import MessageExample
 from convrec.training.objective import Objective
 from convrec.training.packs import Packs, collate
 from convrec.types import Profile, SessionState
+
+if TYPE_CHECKING:
+    from convrec.training.message_packs import MessagePacks
+    from convrec.training.pack_trainer import Scoring
 
 _LAYERS, _ATTENTION = ".layers.", ".self_attn."
 """In the names of a causal language model's modules, as transformers calls them."""
@@ -92,6 +98,20 @@ class Trained:
     steps: int
 
 
+@dataclass(frozen=True, slots=True)
+class TrainedOnMessages:
+    """What a training on messages left.
+
+    Args:
+        right_start, right_best: Share of held-out questions answered right, before and by what was kept.
+        steps: How many were made.
+    """
+
+    right_start: float
+    right_best: float
+    steps: int
+
+
 def train_adapter(
     base: str | Path,
     examples: Sequence[Example],
@@ -116,35 +136,99 @@ def train_adapter(
     Raises:
         DataError: There is nothing to learn from or to choose by, or `work` holds a training on something else.
     """
-    import torch
-    from transformers import EarlyStoppingCallback, TrainingArguments
+    from convrec.training.scoring import InterestScoring
 
-    from convrec.training.interest_trainer import InterestTrainer, Score
-    from convrec.training.watch import Watch
+    _require(examples, held_out)
+    told = [asdict(config), str(base), digest(examples), digest(held_out), str(initial)]
+    tokenizer = HFTokenizer(base)
+    fed = Packs(examples, prompts, tokenizer, config.epochs, config.room, config.seed)
+    judged = Packs(held_out, prompts, tokenizer, room=config.room, seed=config.seed)
+    scoring = InterestScoring(fed.labels, config.objective, config.scale)
+    start, best, steps = _train(base, fed, judged, scoring, config.batch, told, work, config, progress, initial)
+    return Trained(start, best, steps)
 
+
+def train_on_messages(
+    base: str | Path,
+    examples: Sequence[MessageExample],
+    held_out: Sequence[MessageExample],
+    prompts: QuestionPrompts,
+    work: Path,
+    config: TrainerConfig,
+    progress: Progress,
+) -> TrainedOnMessages:
+    """Train an adapter that answers questions about messages, into `work/adapter` as `train_adapter` does.
+
+    Args:
+        base: Folder or hub name of the model.
+        examples: To learn from.
+        held_out: Of other units; the share of their questions that is answered right decides what is kept.
+        prompts: What is served with the adapter.
+        work: Of this training alone.
+        config: Of it objective, scale and room have no meaning here.
+        progress: As for `train_adapter`.
+
+    Raises:
+        DataError: As `train_adapter`.
+    """
+    from convrec.training import message_packs
+
+    _require(examples, held_out)
+    told = [asdict(config), str(base), message_packs.digest(examples), message_packs.digest(held_out)]
+    tokenizer = HFTokenizer(base)
+    fed = message_packs.MessagePacks(examples, prompts, tokenizer, config.epochs, config.batch, config.seed)
+    judged = message_packs.MessagePacks(held_out, prompts, tokenizer, together=config.batch)
+    scoring = message_packs.AnswerScoring(fed.labels)
+    return TrainedOnMessages(*_train(base, fed, judged, scoring, 1, told, work, config, progress))
+
+
+def _require(examples: Sequence[object], held_out: Sequence[object]) -> None:
     if not examples or not held_out:
         raise DataError(
             f"{len(examples)} examples to learn from and {len(held_out)} to choose by: collect more feedback first"
         )
-    told = [asdict(config), str(base), digest(examples), digest(held_out), str(initial)]
-    made = json.dumps(told, sort_keys=True)
-    _own(work, made)
-    tokenizer = HFTokenizer(base)
-    fed = Packs(examples, prompts, tokenizer, config.epochs, config.room, config.seed)
-    judged = Packs(held_out, prompts, tokenizer, room=config.room, seed=config.seed)
-    steps = math.ceil(len(fed) / config.batch)
+
+
+def _train(
+    base: str | Path,
+    fed: Packs | MessagePacks,
+    judged: Packs | MessagePacks,
+    scoring: Scoring,
+    accumulated: int,
+    told: Sequence[object],
+    work: Path,
+    config: TrainerConfig,
+    progress: Progress,
+    initial: Path | None = None,
+) -> tuple[float, float, int]:
+    """Train on packs, of which `accumulated` make a step.
+
+    Args:
+        told: What makes this training another than others.
+
+    Returns:
+        The held-out figure before and of what is kept, and the number of steps.
+    """
+    import torch
+    from transformers import EarlyStoppingCallback, TrainingArguments
+
+    from convrec.training.pack_trainer import PackTrainer
+    from convrec.training.watch import Watch
+
+    _own(work, json.dumps(told, sort_keys=True))
+    steps = math.ceil(len(fed) / accumulated)
     torch.manual_seed(config.seed)
     every = max(1, steps // config.evaluations)
     gpu = torch.cuda.is_available()
-    stacked = _stacked(config.batch, gpu)
-    trainer = InterestTrainer(
-        Score(fed.labels, config.objective, config.scale),
+    stacked = _stacked(accumulated, gpu)
+    trainer = PackTrainer(
+        scoring,
         model=_with_lora(base, config, gpu, initial),
         args=TrainingArguments(
             output_dir=str(work),
             per_device_train_batch_size=stacked,
-            per_device_eval_batch_size=_STACKED if gpu else 1,
-            gradient_accumulation_steps=config.batch // stacked,
+            per_device_eval_batch_size=_stacked(_STACKED, gpu) if accumulated > 1 else 1,
+            gradient_accumulation_steps=accumulated // stacked,
             learning_rate=config.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=config.warmup,
@@ -155,7 +239,7 @@ def train_adapter(
             save_steps=every,
             save_total_limit=2,
             load_best_model_at_end=True,
-            metric_for_best_model="eval_ndcg",
+            metric_for_best_model=f"eval_{scoring.figure}",
             greater_is_better=True,
             logging_steps=1,
             report_to=list(config.reporters),
@@ -174,15 +258,11 @@ def train_adapter(
         callbacks=[EarlyStoppingCallback(config.patience), Watch(work / "metrics.jsonl", progress)],
     )
     checkpoint = _last_whole(work)
-    start = _start_ndcg(trainer, work / "start.json")
+    start = _start(trainer, f"eval_{scoring.figure}", work / "start.json")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     best = trainer.state.best_metric
     _save(trainer.model, Path(base).name, work / "adapter")
-    return Trained(
-        start,
-        float(best if best is not None else start),
-        trainer.state.global_step,
-    )
+    return start, float(best if best is not None else start), trainer.state.global_step
 
 
 def _stacked(batch: int, gpu: bool) -> int:
@@ -219,10 +299,10 @@ def _with_lora(base: str | Path, config: TrainerConfig, gpu: bool, initial: Path
     return get_peft_model(model, lora)
 
 
-def _start_ndcg(trainer: Any, file: Path) -> float:
+def _start(trainer: Any, figure: str, file: Path) -> float:
     """Before any training; measured once, also where the run is resumed."""
     if not file.is_file():
-        file.write_text(json.dumps(trainer.evaluate()["eval_ndcg"]))
+        file.write_text(json.dumps(trainer.evaluate()[figure]))
     return float(json.loads(file.read_text()))
 
 

@@ -40,7 +40,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         told = {
             name: value
             for name, value in logs.items()
-            if name in ("loss", "learning_rate", "grad_norm", "eval_ndcg")
+            if name in ("loss", "learning_rate", "grad_norm", "eval_ndcg", "eval_right")
         }
         if told:
             with self._log.open("a") as stream:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from convrec.engine.packed import label_logits, stacked_logits
+from convrec.engine.packed import label_logits
 from convrec.training.packs import Packs, packed_of
 
 
@@ -22,19 +22,6 @@ def test_a_pack_scores_each_item_as_if_it_were_alone(tiny, tokenizer, prompts, r
                 last = model(input_ids=row).logits[0, -1]
                 alone = float(last[packs.labels.yes] - last[packs.labels.no])
                 assert float(logits[place]) == pytest.approx(alone, abs=1e-4)
-
-
-def test_packs_in_one_pass_score_as_each_alone(tiny, tokenizer, prompts, rieslings) -> None:
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(str(tiny))
-    packs = Packs(rieslings, prompts, tokenizer, room=4)
-    several = [packed_of(packs[number]) for number in (0, 1, 2)]
-    assert len({len(packed.ids) for packed in several}) > 1
-    with torch.no_grad():
-        alone = [label_logits(model, packed, packs.labels)[0] for packed in several]
-        for one, other in zip(stacked_logits(model, several, packs.labels), alone, strict=True):
-            assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_no_segment_sees_another(tiny, tokenizer, prompts, rieslings) -> None:

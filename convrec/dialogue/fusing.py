@@ -1,0 +1,67 @@
+"""Owns the weighing of a language model's answers against rules and the judge of kinds. Asks and reads nothing.
+
+Every decision takes the option with the highest sum of log probabilities: the model's, what the rules' own option
+gains, and for the kind the judge's, by its weight. So rules keep the last word where they are sure, and the model
+has it where they are silent. The weights are fitted on messages of templates that neither the model nor the judge
+had seen (training/fusion.py) and belong to the adapter, in whose manifest they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, log
+
+from convrec.dialogue.questions import NONE, OPTIONS, Subject
+
+TITLE = "title"
+"""The decision whether words are a title; `named` and `doubtful` are what rules say of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """The weights.
+
+    Args:
+        gains: By decision (a Subject or TITLE) and what rules say: log odds that this gains over all else.
+        gain: Where `gains` has none. The default is a guess for models that no weights were fitted for.
+        judge: How much the judge's log probabilities of kinds count.
+    """
+
+    gains: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    gain: float = 2.0
+    judge: float = 1.0
+
+    def gained(self, decision: str, by_rule: str) -> float:
+        """What the rules' say gains."""
+        return self.gains.get(decision, {}).get(by_rule, self.gain)
+
+    def option(
+        self, subject: Subject, by_rule: str, logs: Sequence[float], judged: Sequence[float] | None = None
+    ) -> str:
+        """What holds of the options of a question.
+
+        Args:
+            logs: The model's, in the order of OPTIONS.
+            judged: The judge's of kinds.
+        """
+        scores = dict(zip(OPTIONS[subject], logs, strict=True))
+        if subject is Subject.ITEM:
+            del scores[NONE]
+        for option, weighed in zip(OPTIONS[subject], judged or (), strict=False):
+            scores[option] += self.judge * weighed
+        if by_rule in scores:
+            scores[by_rule] += self.gained(subject, by_rule)
+        return max(scores, key=lambda option: scores[option])
+
+    def is_title(self, named: bool, logs: Sequence[float]) -> bool:
+        """Whether words are a title.
+
+        Args:
+            named: Whether rules say so.
+            logs: The model's, of an item's question.
+        """
+        none = min(exp(logs[-1]), 1 - 1e-9)
+        odds = log(1 - none) - max(logs[-1], log(1e-9))
+        gained = self.gained(TITLE, "named" if named else "doubtful")
+        return odds + (gained if named else -gained) > 0
