@@ -11,7 +11,7 @@ help:  ## Show the targets
 install:  ## Make .venv
 	@scripts/install.sh
 
-demo: install  ## Talk to it: chat at http://127.0.0.1:7860, API at http://127.0.0.1:8000
+demo: install  ## Talk to it: chat at http://127.0.0.1:8000/ui, API at http://127.0.0.1:8000
 	@$(VENV)/convrec demo $(ARGS)
 
 retrain-demo: install  ## Train an adapter on the demo's ledger, small

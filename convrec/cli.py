@@ -12,8 +12,9 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -21,12 +22,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from convrec import cli_adapters, cli_keys, cli_learning, cli_ledger, cli_prompts, cli_understand
-from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, UiPort, print_json
+from convrec.cli_options import ATTENTION, DataDir, EngineOption, Host, Json, Port, print_json
 from convrec.console import ConsoleSteps, print_checks, print_slate
-from convrec.errors import ConvRecError
+from convrec.errors import ConvRecError, SettingsError
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
 from convrec.types import FeedbackEvent, FeedbackType
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from convrec.service.front import Page
 
 app = typer.Typer(
     name="convrec",
@@ -46,35 +52,34 @@ _err = Console(stderr=True)
 def demo(
     host: Host = None,
     port: Port = None,
-    ui_port: UiPort = None,
     engine: EngineOption = None,
     data_dir: DataDir = None,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="The API only")] = False,
 ) -> None:
-    """Fetch demo data and models, build the index, serve API and chat page."""
+    """Fetch demo data and models, build the index, serve the API, and the chat page under /ui."""
     from convrec.service.demo import prepare_demo
     from convrec.service.server import serve as run
 
-    workshop = Workshop(load_settings(host=host, port=port, ui_port=ui_port, engine=engine, data_dir=data_dir))
+    workshop = Workshop(load_settings(host=host, port=port, engine=engine, data_dir=data_dir))
+    page = None if no_ui else _page()
     steps = ConsoleSteps(_err)
     prepare_demo(workshop, steps)
-    asyncio.run(run(workshop, steps, ui=not no_ui))
+    asyncio.run(run(workshop, steps, page))
 
 
 @app.command()
 def serve(
     host: Host = None,
     port: Port = None,
-    ui_port: UiPort = None,
     engine: EngineOption = None,
     data_dir: DataDir = None,
-    ui: Annotated[bool, typer.Option("--ui", help="The chat page too")] = False,
+    ui: Annotated[bool, typer.Option("--ui", help="The chat page too, under /ui")] = False,
 ) -> None:
     """Serve the ingested catalogue: the OpenAI-compatible API."""
     from convrec.service.server import serve as run
 
-    settings = load_settings(host=host, port=port, ui_port=ui_port, engine=engine, data_dir=data_dir)
-    asyncio.run(run(Workshop(settings), ConsoleSteps(_err), ui=ui))
+    settings = load_settings(host=host, port=port, engine=engine, data_dir=data_dir)
+    asyncio.run(run(Workshop(settings), ConsoleSteps(_err), _page() if ui else None))
 
 
 @app.command()
@@ -298,6 +303,30 @@ def main() -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _page() -> Page:
+    """What makes the pages.
+
+    Raises:
+        SettingsError: Gradio is not installed.
+    """
+    if find_spec("gradio") is None:
+        raise SettingsError("the page needs Gradio; install convrec[demo], or leave the page out (--no-ui)")
+
+    @asynccontextmanager
+    async def made(url: str, key: str | None, path: str) -> AsyncIterator[ASGIApp]:
+        mounted = await asyncio.to_thread(_pages)  # takes seconds, in which the API answers
+        async with mounted(url, key, path) as page:
+            yield page
+
+    return made
+
+
+def _pages() -> Page:
+    from ui.app import mounted
+
+    return mounted
 
 
 def _running(workshop: Workshop) -> Any:

@@ -23,7 +23,10 @@ _err = Console(stderr=True)
 
 @app.command()
 def create(
-    users: Annotated[str, typer.Option(help="user_ids it may speak for: ann,bob; or '*' for everybody")],
+    users: Annotated[
+        str,
+        typer.Option(help="user_ids it may speak for: ann,bob; 'web-*' for all that begin so; '*' for everybody"),
+    ],
     scopes: Annotated[str, typer.Option(help="Some of chat,feedback,admin")] = "chat,feedback",
     rate: Annotated[int | None, typer.Option(min=1, help="Requests per minute [CONVREC_KEY_RATE]")] = None,
     name: Annotated[str, typer.Option(help="What you call it")] = "",

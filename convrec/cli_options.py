@@ -17,8 +17,7 @@ DataDir = Annotated[
 ]
 EngineOption = Annotated[EngineName | None, typer.Option("--engine", help="What runs the language model [auto]")]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on [127.0.0.1]")]
-Port = Annotated[int | None, typer.Option("--port", help="Port of the API [8000]")]
-UiPort = Annotated[int | None, typer.Option("--ui-port", help="Port of the chat page [7860]")]
+Port = Annotated[int | None, typer.Option("--port", help="Port of the API and of the page [8000]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read")]
 
 

@@ -14,7 +14,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from convrec.evaluation.clustered import Share, ShareDifference
+from convrec.evaluation.contests import ContestFigures
 from convrec.evaluation.online import Stats
+from convrec.progress import Measured
 from convrec.progress import Progress as StepProgress
 from convrec.service.doctor import Check
 from convrec.service.views import SlateView
@@ -65,8 +67,8 @@ class ConsoleSteps:
 class JsonSteps:
     """Steps as one JSON object a line, appended to a file that another process follows.
 
-    {"step", "fraction", "what"} while a step runs, at most twice a second, and at its end; {"note"}; what `say`
-    is given.
+    {"step", "fraction", "what"} while a step runs, at most twice a second, and at its end, with "figures" where
+    something was measured; {"note"}; what `say` is given.
 
     Args:
         file: Made where it is missing.
@@ -84,7 +86,8 @@ class JsonSteps:
             nonlocal told
             if time.monotonic() - told >= _LINE_S:
                 told = time.monotonic()
-                self.say(step=title, fraction=round(fraction, 4), what=what)
+                figures = {"figures": what.figures} if isinstance(what, Measured) else {}
+                self.say(step=title, fraction=round(fraction, 4), what=what, **figures)
 
         self.say(step=title, fraction=0.0, what="")
         yield progress
@@ -135,6 +138,7 @@ def print_stats(console: Console, stats: Stats) -> None:
     """What slates led to, and how much more than those of the version compared with; with 95 % intervals."""
     if not stats.versions:
         console.print("no slates were shown in this time")
+        _print_contests(console, stats.contests)
         return
     versions = Table(stats.by.value, "slates", "people", "p50", "p95", box=None, pad_edge=False)
     for of in stats.versions:
@@ -153,6 +157,19 @@ def print_stats(console: Console, stats: Stats) -> None:
             shares.add_row(word, escape(of.version), of_all, f"{share.trials:,}", more)
             word = ""
     console.print(shares)
+    _print_contests(console, stats.contests)
+
+
+def _print_contests(console: Console, contests: Sequence[ContestFigures]) -> None:
+    """Which of two versions people preferred, in percent of what was decided."""
+    if not contests:
+        return
+    table = Table("% won", "against", "by", "", "decided", "ties", box=None, pad_edge=False)
+    for of in contests:
+        won = _percent(of.win_share.value, of.win_share.low, of.win_share.high)
+        decided = f"{of.win_share.trials:,}"
+        table.add_row(escape(of.version), escape(of.against), of.how, won, decided, f"{of.ties:,}")
+    console.print(table)
 
 
 def _percent(value: float | None, low: float, high: float, sign: str = "") -> str:

@@ -310,7 +310,12 @@ def _facet(name: str, table: _FacetTable, languages: Iterable[_LanguageTable]) -
 
 def _tongue(language: _LanguageTable) -> Tongue:
     labels = {name: {value: said[0] for value, said in values.items()} for name, values in language.words.items()}
-    return Tongue(language.noun, language.plural, labels)
+    moves = {
+        name: (ranges.more[0], ranges.less[0])
+        for name, ranges in language.ranges.items()
+        if ranges.more and ranges.less
+    }
+    return Tongue(language.noun, language.plural, labels, moves)
 
 
 def _read(path: Path, error_type: type[PromptError | DataError]) -> str:

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         ab: Adapter versions that are compared, each with its share of the people ({"films/3": 0.5}); the active
             one ranks for the rest. Who gets which is drawn from their user_id (service/experiment.py).
         max_turns: How many turns may be under way at once; the next are told to come back.
-        api_key: The key that this process's own commands and chat page present to the API.
+        api_key: The key that this process's own commands and pages present to the API.
         cors_origins: Origins of web pages that may call the API from a browser; ["*"] for every page.
         key_rate: Requests per minute of an API key that has no rate of its own; 0 means no limit.
         user_rate: Requests per minute for one person, whatever the keys; 0 means no limit.
@@ -89,7 +89,6 @@ class Settings(BaseSettings):
     vllm_port: int = Field(default=0, ge=0, le=65535)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    ui_port: int = Field(default=7860, ge=0, le=65535)
     k: int = Field(default=5, ge=1, le=20)
     candidates: int = Field(default=20, ge=5, le=200)
     refit_events: int = Field(default=1000, ge=0)

@@ -83,11 +83,13 @@ class Tongue:
     Args:
         noun, plural: Of an item.
         labels: facet -> value -> the word for it.
+        moves: Range facet -> the words that ask for larger and for smaller values.
     """
 
     noun: str
     plural: str
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    moves: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,11 @@ class FeedbackType(StrEnum):
     PURCHASE = "purchase"
     SEEN = "seen"
     NOT_INTERESTED = "not_interested"
+    SAVE = "save"
     COMMENT = "comment"
     RETRACTION = "retraction"
+    PREFER = "prefer"
+    TIE = "tie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,8 @@ class FeedbackEvent:
         rating: On the domain's scale; only for RATING.
         text: Only for COMMENT.
         retracts: The event_id taken back; only for RETRACTION.
-        session_id, impression_id: Where it happened, when it happened in a conversation.
+        session_id, impression_id: Where it happened, when it happened in a conversation. PREFER names the slate
+            that is better than the one it was shown beside, TIE one of two that are as good (Contest).
     """
 
     event_id: str
@@ -183,6 +189,21 @@ class ScoredCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Contest:
+    """A slate by which versions are compared.
+
+    Args:
+        contest_id: Shared by the slates that answer the same message side by side.
+        versions: Names of what made it: one, or two where they are mixed in one slate.
+        teams: Of each item of a mixed slate, which of the two put it there, 0 or 1; empty otherwise.
+    """
+
+    contest_id: str
+    versions: tuple[str, ...]
+    teams: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImpressionEvent:
     """A slate that is about to be shown: appended before the reply streams.
 
@@ -193,6 +214,7 @@ class ImpressionEvent:
         prompt_hash: Hash of the ranking prompt version and the rendered prefix.
         adapter: Adapter version name, None for the base model.
         latency_s: Seconds from request to slate.
+        contest: Where versions are compared by it; `candidates` and `prompt_hash` of a mixed one are the first's.
     """
 
     event_id: str
@@ -207,6 +229,7 @@ class ImpressionEvent:
     adapter: str | None
     degraded: bool
     latency_s: float
+    contest: Contest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +303,8 @@ class Profile:
     Args:
         history: Oldest first, one entry per item (its latest feedback).
         liked, disliked: item_ids, latest first.
-        excluded: Everything that must not be recommended again (consumed, liked or rejected).
+        excluded: Everything that must not be recommended again (consumed, liked, saved or rejected).
+        saved: item_ids kept for later, latest first.
     """
 
     user_id: str
@@ -289,6 +313,7 @@ class Profile:
     disliked: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
     comments: tuple[str, ...] = ()
+    saved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +548,8 @@ class Recommendation:
             one it compares within the slate only.
         interest: The LLM's f(u, i) in [0, 1]; None when degraded.
         retrieval: The retriever's fused score.
+        match_interval: Where the calibration places `match` with 95 % confidence; None with a request, and
+            where nothing was there to calibrate on.
     """
 
     item: Item
@@ -532,6 +559,7 @@ class Recommendation:
     interest: float | None
     retrieval: float
     evidence: tuple[Evidence, ...] = ()
+    match_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,6 +572,7 @@ class Slate:
         degraded: True when the LLM could not score and retrieval alone ordered the slate.
         reason: Why it is degraded; empty otherwise.
         adapter: Name of the adapter version that was asked; None for the base model.
+        teams: Of a slate that two versions made, which put each item there, 0 or 1.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -552,3 +581,4 @@ class Slate:
     reason: str = ""
     prompt_hash: str = ""
     adapter: str | None = None
+    teams: tuple[int, ...] = ()

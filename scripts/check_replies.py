@@ -17,18 +17,19 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
 import typer
+from rich.console import Console
 
+from convrec.console import ConsoleSteps
 from convrec.dialogue.sentences import Sentences
 from convrec.dialogue.tongues import Tongues
 from convrec.engine.base import Engine
-from convrec.engine.transformers import TransformersEngine
 from convrec.retrieval.index import build_index, open_index
 from convrec.service.build import Workshop
-from convrec.service.engines import NoEngine
+from convrec.service.engines import NoEngine, start_engine
 from convrec.service.recommender import Recommender
 from convrec.service.requests import ChatRequest, ReplyDelta, SlateReady
 from convrec.settings import load_settings
@@ -106,8 +107,10 @@ def false_statements(
     marked = text
     for n, title in enumerate(own):  # a title may have a full stop or a genre in it
         marked = marked.replace(title, f"<{n}>")
+    meant: list[Film] = []  # what "it" is: "X is popular: 485 people have it in their history"
     for sentence in _SENTENCE.split(marked):
         spoken = [film for film in shown if f"<{own.index(film.title)}>" in sentence]
+        meant = spoken or meant
         rest = re.sub(r"<\d+>", " ", sentence)
         for year in re.findall(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)", rest):
             if year not in asked and year not in {film.year for film in spoken or shown}:
@@ -129,7 +132,7 @@ def false_statements(
             ):
                 yield f"counts {word} of {len(shown)}"
         for people in re.findall(r"(\d+) people", rest):
-            if all(str(choices.get(film.item_id, 0)) != people for film in spoken):
+            if all(str(choices.get(film.item_id, 0)) != people for film in meant):
                 yield f"says that {people} people know it"
         if re.search(r"(?i)\b(directed|starring|stars|oscar|award|based on|written by|released)\b", rest):
             yield f"tells what no catalogue says: {sentence!r}"
@@ -156,64 +159,102 @@ def _told(value: str | float) -> str:
     return f"{value:g}" if isinstance(value, float) else value
 
 
+@dataclass(slots=True)
+class Count:
+    """What was heard so far.
+
+    Args:
+        begun: Turns that are under way or answered.
+        replies: Turns that were answered.
+        degraded: Of them, without the language model.
+        false: Statements.
+    """
+
+    begun: int = 0
+    replies: int = 0
+    degraded: int = 0
+    false: int = 0
+
+
 async def converse(
     recommender: Recommender,
     films: dict[str, Film],
     replies: int,
+    together: int,
     seed: int,
     choices: dict[str, int],
     said: Said | None,
-) -> tuple[int, list[str]]:
-    """How many turns there were, and what was false in their replies, or in texts drawn from `said`."""
-    rng = random.Random(seed)
+) -> Count:
+    """Count false statements in so many replies, or in texts drawn from `said`, of conversations held together."""
     users = [user_id for user_id, _ in recommender.ledger.users(1000)]
     known = [film for film in films.values() if choices.get(film.item_id, 0) > 50]
-    done, found = 0, []
-    while done < replies:
-        user_id = rng.choice([*users, f"new-{done}"])
-        session = f"check-{uuid4().hex}"
-        for _ in range(rng.choice((1, 2, 3))):
-            film = rng.choice(known)
-            message = rng.choice(MESSAGES).format(
-                title=film.title, genre=rng.choice(sorted(film.genres)), decade=rng.choice((70, 80, 90)), year=1985
-            )
-            texts, text, shown, asked = [], "", [], []
-            async with aclosing(recommender.chat(ChatRequest(user_id, message, session))) as events:
-                async for event in events:
-                    if isinstance(event, SlateReady):
-                        shown = [films[r.item.item_id] for r in event.slate.recommendations]
-                        asked = [_told(c.value) for c in event.state.constraints]
-                        if said is not None:
-                            texts = drawn(event, said, message, rng)
-                            break
-                    elif isinstance(event, ReplyDelta):
-                        text += event.text
-            done += 1
-            for reply in texts or [text]:
-                problems = false_statements(reply, shown, films, asked, choices)
-                for problem in problems:
-                    found.append(problem)
-                    print(f"{message!r}: {problem}\n    {reply}", flush=True)
-            if done % 25 == 0:
-                print(f"{done} replies, {len(found)} false statements", flush=True)
-            if done == replies:
-                break
-    return done, found
+    count = Count()
+
+    async def talk(number: int) -> None:
+        rng = random.Random(f"{seed}/{number}")
+        while count.begun < replies:
+            user_id = rng.choice([*users, f"new-{number}-{count.begun}"])
+            session = f"check-{uuid4().hex}"
+            for _ in range(min(rng.choice((1, 2, 3)), replies - count.begun)):
+                count.begun += 1
+                film = rng.choice(known)
+                message = rng.choice(MESSAGES).format(
+                    title=film.title,
+                    genre=rng.choice(sorted(film.genres)),
+                    decade=rng.choice((70, 80, 90)),
+                    year=1985,
+                )
+                await _turn(recommender, ChatRequest(user_id, message, session), films, choices, said, rng, count)
+
+    await asyncio.gather(*(talk(number) for number in range(together)))
+    return count
+
+
+async def _turn(
+    recommender: Recommender,
+    request: ChatRequest,
+    films: dict[str, Film],
+    choices: dict[str, int],
+    said: Said | None,
+    rng: random.Random,
+    count: Count,
+) -> None:
+    texts, text, shown, asked = [], "", [], []
+    async with aclosing(recommender.chat(request)) as events:
+        async for event in events:
+            if isinstance(event, SlateReady):
+                shown = [films[r.item.item_id] for r in event.slate.recommendations]
+                asked = [_told(c.value) for c in event.state.constraints]
+                count.degraded += event.slate.degraded
+                if said is not None:
+                    texts = drawn(event, said, request.message, rng)
+                    break
+            elif isinstance(event, ReplyDelta):
+                text += event.text
+    count.replies += 1
+    for reply in texts or [text]:
+        for problem in false_statements(reply, shown, films, asked, choices):
+            count.false += 1
+            print(f"{request.message!r}: {problem}\n    {reply}", flush=True)
+    if count.replies % 25 == 0:
+        print(f"{count.replies} replies, {count.false} false statements", flush=True)
 
 
 def main(
     replies: Annotated[int, typer.Option(help="How many, of each mode")] = 500,
     modes: Annotated[str, typer.Option(help="Comma-separated: script, grammar, free")] = "grammar",
+    together: Annotated[int, typer.Option(min=1, help="Conversations at a time")] = 1,
+    engine: Annotated[Literal["auto", "vllm", "transformers"], typer.Option()] = "transformers",
     seed: int = 0,
     data_dir: Annotated[Path, typer.Option(help="Where the demo's data is")] = Path(".convrec"),
 ) -> None:
     """Count."""
-    demo = Workshop(load_settings(data_dir=data_dir, candidates=_CANDIDATES))
+    demo = Workshop(load_settings(data_dir=data_dir, candidates=_CANDIDATES, engine=engine))
     films = read_films(data_dir / "movielens-100k" / "catalogue.csv")
 
-    async def run() -> dict[str, tuple[int, list[str]]]:
-        engine: Engine = NoEngine() if modes == "script" else TransformersEngine(demo.model)
-        await engine.start()
+    async def run() -> dict[str, Count]:
+        steps = ConsoleSteps(Console(stderr=True))
+        model: Engine = NoEngine() if modes == "script" else await start_engine(demo.settings, demo.model, steps)
         results = {}
         with tempfile.TemporaryDirectory() as folder:
             workshop = demo.elsewhere(Path(folder))
@@ -226,18 +267,19 @@ def main(
                     workshop.settings = workshop.settings.model_copy(
                         update={"reply": "free" if mode == "free" else "grammar"}
                     )
-                    version = await workshop.version(engine, None)
-                    recommender = workshop.recommender(catalogue, index, engine, version)
+                    version = await workshop.version(model, None)
+                    recommender = workshop.recommender(catalogue, index, model, version)
                     tongues = Tongues(workshop.settings.prompts_dir)
                     said = Said(Sentences(catalogue, tongues), tongues) if mode == "script" else None
-                    results[mode] = await converse(recommender, films, replies, seed, choices, said)
-        await engine.close()
+                    results[mode] = await converse(recommender, films, replies, together, seed, choices, said)
+        await model.close()
         return results
 
     results = asyncio.run(run())
-    for mode, (done, found) in results.items():
-        print(f"{len(found)} false statements in {done} replies ({mode})")
-    if any(found for _, found in results.values()):
+    for mode, count in results.items():
+        without = f", {count.degraded} without the language model" if mode != "script" else ""
+        print(f"{count.false} false statements in {count.replies} replies ({mode}{without})")
+    if any(count.false for count in results.values()):
         raise typer.Exit(1)
 
 

@@ -31,7 +31,7 @@ from convrec.training.embedder import EmbedderConfig, train_embedder
 from convrec.training.examples import ExamplesConfig
 from convrec.training.lessons import LessonsConfig
 from convrec.training.objective import Objective
-from convrec.training.requests import conversation_pairs
+from convrec.training.requests import learned_pairs
 from convrec.training.task_lessons import HeldOut, early_choices, parted, task_lessons
 from convrec.training.trainer import TrainerConfig
 
@@ -84,14 +84,16 @@ def main(
     if dataset == "redial":
         if path is None or embedder is None:
             raise typer.BadParameter("ReDial needs --path, where you unpacked it, and --embedder")
-        task, choosing, judging = _conversations(read_redial(path, movies))
+        talks = read_redial(path, movies)
+        task, choosing, judging = _conversations(talks)
         eyes, weights = SentenceEmbedder(embedder), hybrid_config(embedder)
     else:
-        task, choosing, judging = early_choices(read_movielens_100k(path, workshop.settings.data_dir, movies))
+        talks = read_movielens_100k(path, workshop.settings.data_dir, movies)
+        task, choosing, judging = early_choices(talks)
         eyes, weights = NoText(), workshop.hybrid
 
     def blind(units: frozenset[str]) -> Embedder:
-        return _without(units, task, workshop, steps) if dataset == "redial" else eyes
+        return _without(units, talks, task, workshop, steps) if dataset == "redial" else eyes
 
     with steps.step("Making examples") as progress:
         lessons = task_lessons(task, choosing, judging, eyes, blind, weights, lessons_config, progress)
@@ -128,9 +130,9 @@ def _conversations(talks: Dataset) -> tuple[Task, HeldOut, HeldOut]:
     return task, *parted(choosers, task.cases)
 
 
-def _without(units: frozenset[str], task: Task, workshop: Workshop, steps: Steps) -> Embedder:
+def _without(units: frozenset[str], talks: Dataset, task: Task, workshop: Workshop, steps: Steps) -> Embedder:
     """The embedder trained as the served one, without these conversations; kept for the next run."""
-    pairs = conversation_pairs(case for case in task.examples if case.unit not in units)
+    pairs = learned_pairs(talks, task, units)
     mark = sha256("\n".join(sorted(units)).encode()).hexdigest()[:12]
     work = workshop.settings.data_dir / "training" / "blind" / mark
     done = work / "done"

@@ -1,14 +1,15 @@
 """Train a version of the text embedder, and let it serve only where it beats the one it came from.
 
 Trains on four fifths of the conversations (or of requests made from the catalogue) and judges on the last fifth.
-What was judged is what serves, under the weights it was judged with.
+What was judged is what serves, under the weights it was judged with; with --whole it is what was then trained
+likewise on all five.
 """
 
 import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -23,9 +24,9 @@ from convrec.retrieval.embedding import SentenceEmbedder
 from convrec.retrieval.manifest import EmbedderManifest, write_manifest
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
-from convrec.training.embedder import EmbedderConfig, pairs_hash, train_embedder
+from convrec.training.embedder import EmbedderConfig, pairs_hash, train_soup
 from convrec.training.embedder_gate import Verdict, Weighed, judge, weigh
-from convrec.training.requests import conversation_pairs, request_pairs, request_task
+from convrec.training.requests import catalogue_pairs, learned_pairs, request_pairs, request_task
 
 
 def main(
@@ -34,6 +35,8 @@ def main(
     path: Annotated[Path | None, typer.Option(help="ReDial as released")] = None,
     base: Annotated[str | None, typer.Option(help="Folder or hub name to start from [the demo's]")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = EmbedderConfig().epochs,
+    soup: Annotated[int, typer.Option(min=1, help="Trainings whose weights are averaged")] = 1,
+    whole: Annotated[bool, typer.Option(help="Serve one trained on what judged as well")] = False,
     seed: Annotated[int, typer.Option()] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are kept")] = None,
 ) -> None:
@@ -44,22 +47,32 @@ def main(
     if dataset == "redial":
         if path is None:
             raise typer.BadParameter("ReDial needs --path: the folder where you unpacked it")
-        task = conversation(read_redial(path, load_domain(workshop.settings.prompts_dir, "movies")), "valid")
-        learned = conversation_pairs(task.examples)
+        talks = read_redial(path, load_domain(workshop.settings.prompts_dir, "movies"))
+        task = conversation(talks, "valid")
+        learned, everything = learned_pairs(talks, task), learned_pairs(talks, task, all_of_it=True)
     else:
         task = request_task(workshop.catalogue(), workshop.ledger.feedback(), seed)
-        learned = request_pairs(task, seed)
+        learned, everything = request_pairs(task, seed), catalogue_pairs(task.catalogue, seed=seed)
     config = EmbedderConfig(epochs=epochs, seed=seed)
     with steps.step(f"Training on {len(learned):,} pairs") as progress:
-        candidate = train_embedder(start, learned, task.catalogue, out / "work", config, progress)
+        candidate = train_soup(start, learned, task.catalogue, out / "work", config, progress, soup)
     with steps.step("Weighing the base") as progress:
         before = weigh(SentenceEmbedder(start), task, progress)
     with steps.step("Weighing the new version") as progress:
         after = weigh(SentenceEmbedder(candidate), task, progress)
     verdict = judge(before, after)
     _show(console, before, after, verdict)
-    data_hash = pairs_hash(learned, task.catalogue)
-    _publish(candidate, out / "model", start, before, after, verdict, len(learned), data_hash, config, dataset)
+    if whole and verdict.accepted:
+        learned = everything
+        with steps.step(f"Training on {len(learned):,} pairs") as progress:
+            candidate = train_soup(start, learned, task.catalogue, out / "whole", config, progress, soup)
+    lineage = {
+        "data": dataset,
+        "pairs": len(learned),
+        "data_hash": pairs_hash(learned, task.catalogue),
+        "config": asdict(config) | {"soup": soup, "whole": whole},
+    }
+    _publish(candidate, out / "model", start, before, after, verdict, lineage)
     console.print(
         f"Serve it with CONVREC_EMBEDDER={out / 'model'} and: convrec index"
         if verdict.accepted
@@ -74,10 +87,7 @@ def _publish(
     before: Weighed,
     after: Weighed,
     verdict: Verdict,
-    learned: int,
-    data_hash: str,
-    config: EmbedderConfig,
-    dataset: str,
+    lineage: dict[str, Any],
 ) -> None:
     staging = target.with_name("model.staging")
     shutil.rmtree(staging, ignore_errors=True)
@@ -87,8 +97,7 @@ def _publish(
         | {"coverage": weighed.coverage}
         for name, weighed in (("base", before), ("tuned", after))
     }
-    lineage = {"data": dataset, "pairs": learned, "data_hash": data_hash, "config": asdict(config)}
-    lineage["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    lineage = lineage | {"created": datetime.now(UTC).isoformat(timespec="seconds")}
     manifest = EmbedderManifest(
         Path(base).name, verdict.accepted, verdict.reasons, after.weights, figures, lineage
     )

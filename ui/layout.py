@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from ui.beliefs import unknown_html
-from ui.cards import BUTTONS, card_html, note_html
+from ui.acts import SCRIPT
+from ui.chat.conversations import conversations_html
+from ui.chat.start import start_html
+from ui.chat.turns import earlier_html, latest_html
+from ui.head import HEAD_SCRIPT, head_html
+from ui.markup import tag
+from ui.person.panel import forget_html, person_html
 from ui.session import Session
-from ui.transcript import answer_html, earlier_html, said_html
-from ui.views import DomainView
 
 Updates = dict[Any, Any]
 
 NEW_PERSON = ""  # the picker's value for "New person"; no user_id is empty
-_SLOTS = 20  # the longest slate of the API
-_EXAMPLES = 3
 _MAX_MESSAGE = 4000  # characters
-_POLL_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The components of one card; buttons by what they send."""
-
-    box: Any
-    text: Any
-    buttons: dict[str, Any]
-    undo: Any
-
-    @property
-    def components(self) -> list[Any]:
-        """All of them."""
-        return [self.box, self.text, *self.buttons.values(), self.undo]
+POLL_S = 3.0
+# Shown as a file and saved by the browser, which asks nobody for it.
+_DOWNLOAD = """
+watch('value', () => {
+  const file = element.querySelector('[data-name]');
+  if (!file) return;
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([file.textContent], { type: 'application/json' }));
+  link.download = file.dataset.name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
+"""
 
 
 class Layout:
@@ -44,144 +41,98 @@ class Layout:
 
     def __init__(self) -> None:
         self.session = gr.State(Session())
-        self.poll = gr.Timer(_POLL_S, active=False)
-        self.banner = gr.HTML(visible=False)
-        with gr.Row(elem_classes="cr-top"):
-            self.head = gr.HTML(_head_html(None), elem_classes="cr-grow")
-            self.picker = gr.Dropdown(
-                [], label="Who is speaking", allow_custom_value=True, interactive=True, scale=0, min_width=260
-            )
-        with gr.Row():
-            with gr.Column(scale=3, min_width=320):
-                self._lay_out_conversation()
-                with gr.Column(elem_classes="cr-composer"):
-                    self._lay_out_composer()
-            with gr.Column(scale=1, min_width=260):
-                self.person = gr.HTML(unknown_html("Connecting…"))
-        self.conversation = [
-            *(self.earlier, self.said, self.note, self.answer, self.message),
-            *(self.send, self.stop, self.retry, *self.examples),
-            *(component for slot in self.slots for component in slot.components),
+        self.poll = gr.Timer(POLL_S, active=False)
+        self.head = gr.HTML(head_html(Session()), apply_default_css=False, js_on_load=HEAD_SCRIPT)
+        self.banner = gr.HTML(visible=False, apply_default_css=False)
+        with gr.Row(elem_classes="cr-page"):
+            with gr.Column(elem_classes="cr-side", elem_id="cr-side", min_width=0):
+                self.picker = gr.Dropdown([], allow_custom_value=True, interactive=True)
+                self.conversations = _html()
+            with gr.Column(elem_classes="cr-main", elem_id="cr-main", min_width=0):
+                self.earlier = _html("cr-thread")
+                self.latest = _html("cr-thread")
+                self.start = _html()
+                with gr.Row(elem_classes="cr-composer", equal_height=True):
+                    self.message = gr.Textbox(
+                        show_label=False,
+                        container=False,
+                        max_lines=4,
+                        max_length=_MAX_MESSAGE,
+                        autofocus=True,
+                        scale=5,
+                        min_width=160,
+                        elem_classes="cr-message",
+                    )
+                    self.send = gr.Button(variant="primary", scale=0, min_width=84)
+                    self.stop = gr.Button(variant="stop", visible=False, scale=0, min_width=84)
+            with gr.Column(elem_classes="cr-about", elem_id="cr-about", min_width=0):
+                self.person = _html()
+                with gr.Row(elem_classes="cr-data"):
+                    self.bring = gr.UploadButton(file_types=[".csv", "text/csv"], size="sm", min_width=0)
+                    self.take = gr.Button(size="sm", min_width=0)
+                self.forget = _html()
+                self.file = gr.HTML(visible="hidden", apply_default_css=False, js_on_load=_DOWNLOAD)
+        self.acting = [self.conversations, self.earlier, self.latest, self.start, self.person, self.forget]
+        self.everything = [
+            *(self.head, *self.acting, self.poll, self.banner, self.picker),
+            *(self.message, self.send, self.stop, self.bring, self.take, self.file),
         ]
-        self.connection = [self.poll, self.banner, self.head, self.picker, self.person]
 
     def draw(self, session: Session) -> Updates:
-        """The whole conversation: earlier turns, the latest with its cards, what can be done now."""
-        turn = session.turn
-        note = note_html(turn.slate) if turn and turn.slate else ""
+        """The session as it is."""
         return {
-            self.earlier: _shown(earlier_html(session.turns[:-1])),
-            self.said: _shown(said_html(turn) if turn else ""),
-            self.note: _shown(note),
-            **{key: value for index in range(_SLOTS) for key, value in self.draw_slot(session, index).items()},
-            self.answer: _shown(answer_html(turn) if turn else ""),
-            **self._draw_controls(session),
+            self.conversations: conversations_html(session),
+            self.earlier: earlier_html(session),
+            self.latest: latest_html(session),
+            self.start: start_html(session),
+            self.person: person_html(session),
+            self.forget: forget_html(session),
+            self.send: gr.update(visible=not session.running),
+            self.stop: gr.update(visible=session.running),
         }
 
     def draw_nothing(self) -> Updates:
         """Leaves everything as it is."""
         return {self.message: gr.skip()}
 
-    def draw_slot(self, session: Session, index: int) -> Updates:
-        """One card with its buttons; nothing where the slate has none of this index."""
-        slot, card = self.slots[index], session.card(index)
-        if card is None or session.turn is None:
-            return {slot.box: gr.update(visible=False)}
-        mark = session.turn.marks.get(card.item_id)
-        stored, sending = bool(mark and mark.stored), bool(mark and not mark.stored and not mark.problem)
-        buttons = {
-            button: gr.update(visible=not stored, interactive=not sending) for button in slot.buttons.values()
-        }
+    def draw_words(self, session: Session) -> Updates:
+        """What does not change while one person talks, in the session's language."""
+        say = session.words
         return {
-            slot.box: gr.update(visible=True),
-            slot.text: card_html(card, mark),
-            slot.undo: gr.update(visible=stored),
-            **buttons,
-        }
-
-    def _draw_controls(self, session: Session) -> Updates:
-        """The buttons that can be pressed now."""
-        examples = session.domain.examples if session.domain and not session.turns else ()
-        labels = [*examples, *[""] * _EXAMPLES]
-        return {
-            self.send: gr.update(visible=not session.running),
-            self.stop: gr.update(visible=session.running),
-            self.retry: gr.update(visible=bool(session.turns) and not session.running),
-            **{
-                button: gr.update(value=label, visible=bool(label))
-                for button, label in zip(self.examples, labels, strict=False)
-            },
+            self.head: head_html(session),
+            self.message: gr.update(placeholder=say("chat.placeholder"), label=say("chat.message")),
+            self.send: gr.update(value=say("chat.send"), visible=not session.running),
+            self.stop: gr.update(value=say("chat.stop"), visible=session.running),
+            self.bring: gr.update(label=say("person.import")),
+            self.take: say("person.export"),
         }
 
     def draw_connected(self, session: Session, people: Sequence[tuple[str, int]]) -> Updates:
-        """The head and the people of an API that answers."""
-        choices = [("New person", NEW_PERSON), *((f"{name} · {events} events", name) for name, events in people)]
+        """The people of an API that answers."""
+        say = session.words
+        choices = [
+            (say("who.new"), NEW_PERSON),
+            *((say.count("who.known", events, user=name), name) for name, events in people),
+        ]
         if session.user_id not in dict(people):
-            choices.insert(1, (f"{session.user_id} · new", session.user_id))
+            choices.insert(1, (say("who.fresh", user=session.user_id), session.user_id))
         return {
             self.poll: gr.update(active=False),
             self.banner: gr.update(visible=False),
-            self.head: _head_html(session.domain),
-            self.picker: gr.update(choices=choices, value=session.user_id),
+            self.picker: gr.update(choices=choices, value=session.user_id, label=say("who.label")),
         }
 
-    def draw_unavailable(self, problem: str) -> Updates:
+    def draw_unavailable(self, session: Session, problem: str) -> Updates:
         """Says that the API does not answer; the poll tries again."""
-        text = f"{escape(problem)} This page tries again every {_POLL_S:.0f} seconds."
-        return {
-            self.poll: gr.update(active=True),
-            self.banner: _shown(f'<p class="cr-note cr-problem" role="alert">{text}</p>'),
-            self.person: unknown_html("Not connected."),
-        }
+        text = session.words("trouble.again", problem=problem, seconds=f"{POLL_S:.0f}")
+        note = tag("p", text, cls="cr-note cr-problem", role="alert")
+        return {self.poll: gr.update(active=True), self.banner: gr.update(value=note, visible=True)}
 
-    def _lay_out_conversation(self) -> None:
-        self.earlier = gr.HTML(visible=False)
-        self.said = gr.HTML(visible=False)
-        self.note = gr.HTML(visible=False)
-        with gr.Column(elem_classes="cr-cards"):
-            self.slots = [_lay_out_slot() for _ in range(_SLOTS)]
-        self.answer = gr.HTML(visible=False)
-
-    def _lay_out_composer(self) -> None:
-        with gr.Row():
-            self.examples = [gr.Button(visible=False, size="sm", min_width=120) for _ in range(_EXAMPLES)]
-        with gr.Row(equal_height=True):
-            self.message = gr.Textbox(
-                label="Message",
-                show_label=False,
-                placeholder="What are you in the mood for?",
-                max_lines=4,
-                max_length=_MAX_MESSAGE,
-                autofocus=True,
-                scale=5,
-                min_width=180,
-            )
-            self.send = gr.Button("Send", variant="primary", scale=0, min_width=90)
-            self.stop = gr.Button("Stop", variant="stop", visible=False, scale=0, min_width=90)
-        with gr.Row():
-            self.retry = gr.Button("Retry", size="sm", visible=False, scale=0, min_width=140)
-            self.fresh = gr.Button("New conversation", size="sm", scale=0, min_width=140)
+    def draw_file(self, name: str, text: str) -> Updates:
+        """Hands a file to the browser."""
+        return {self.file: f'<pre hidden data-name="{escape(name)}">{escape(text)}</pre>'}
 
 
-def _lay_out_slot() -> Slot:
-    with gr.Row(visible=False, elem_classes="cr-slot") as box:
-        text = gr.HTML(elem_classes="cr-text")
-        buttons = {kind: gr.Button(label, size="sm", min_width=0) for kind, label in BUTTONS.items()}
-        undo = gr.Button("Undo", size="sm", min_width=0, visible=False)
-    return Slot(box, text, buttons, undo)
-
-
-def _shown(html: str) -> Any:
-    """Shows some HTML, or hides the component that has none to show."""
-    return gr.update(value=html, visible=bool(html))
-
-
-def _head_html(domain: DomainView | None) -> str:
-    about = "A recommender that you talk to."
-    if domain is not None:
-        plural = escape(domain.plural)
-        about = (
-            f"Say what you are in the mood for, out of {domain.items:,} {plural}. "
-            f"What you press on a {escape(domain.noun)} counts from the next answer on."
-        )
-    return f'<header class="cr-head"><h1>convrec</h1><p>{about}</p></header>'
+def _html(look: str | None = None) -> Any:
+    """A part of the page whose buttons say acts."""
+    return gr.HTML("", apply_default_css=False, js_on_load=SCRIPT, elem_classes=look)

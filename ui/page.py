@@ -7,20 +7,27 @@ that still waits with the next one: of two quick draws of different components t
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from uuid import uuid4
 
 import gradio as gr
 
-from ui.beliefs import person_html, unknown_html
-from ui.cards import BUTTONS
+from ui.acts import Act
 from ui.client import ApiClient, ApiError
+from ui.deeds import Deeds
 from ui.layout import NEW_PERSON, Layout, Updates
-from ui.session import Phase, Session, Turn
+from ui.person.history import MAX_ROWS, HistoryError, read_history
+from ui.session import Session
+from ui.turn import Phase, Turn
 from ui.views import ChatEvent, SlateView
+from ui.words import words_for
 
-_DRAW_S = 0.2  # seconds; prose is drawn at most this often: 130 components cost about 25 ms of CPU
+_DRAW_S = 0.1  # seconds; prose is drawn at most this often
+_KEPT = 30  # conversations in the list
+_STARTERS = 12
 
 Stream = AsyncGenerator[Updates, None]
 
@@ -36,65 +43,87 @@ class ChatPage:
     def __init__(self, client: ApiClient, blocks: gr.Blocks) -> None:
         self._client = client
         self._layout = Layout()
+        self._deeds = Deeds(client)
         self._wire(blocks)
 
     def _wire(self, blocks: gr.Blocks) -> None:
-        """Items come from the session's slate: all that a button tells is its own index."""
-        page, quiet = self._layout, {"show_progress": "hidden"}
-        answer = [*page.conversation, page.person]
-        everything = [*page.conversation, *page.connection]
+        """What a place in the page stands for is the session's to say: browsers send no ids."""
+        page = self._layout
         # "multiple": the session decides whether a turn may begin, not the browser's idea of what still runs.
-        asking = {"outputs": answer, "trigger_mode": "multiple", **quiet}
+        usual = {"outputs": page.everything, "trigger_mode": "multiple", "show_progress": "hidden"}
         typed = [page.session, page.message]
-        page.message.submit(self._ask, typed, **asking)
-        page.send.click(self._ask, typed, **asking)
-        page.retry.click(self._ask_again, page.session, **asking)
-        for index, button in enumerate(page.examples):
-            button.click(self._ask_example(index), page.session, **asking)
+        page.message.submit(self._ask, typed, **usual)
+        page.send.click(self._ask, typed, **usual)
         # Without Gradio's cancels, which cancel what the browser believes to be running: a turn that began
         # while the page was still loading was among it.
-        page.stop.click(self._stop, page.session, page.conversation, **quiet)
-        page.fresh.click(self._begin, page.session, page.conversation, **quiet)
-        page.picker.change(self._choose, [page.session, page.picker], everything, **quiet)
-        for index, slot in enumerate(page.slots):
-            outputs = [*slot.components, page.person]
-            for kind, button in zip(BUTTONS, slot.buttons.values(), strict=True):
-                button.click(self._press(index, kind), page.session, outputs, **quiet)
-            slot.undo.click(self._undo(index), page.session, outputs, **quiet)
-        page.poll.tick(self._connect, page.session, everything, **quiet)
-        blocks.load(self._connect, page.session, everything, **quiet)
+        page.stop.click(self._stop, page.session, **usual)
+        for part in page.acting:
+            part.click(self._act, page.session, **usual)
+        page.picker.change(self._choose, [page.session, page.picker], **usual)
+        page.bring.upload(self._bring, [page.session, page.bring], **usual)
+        page.take.click(self._take, page.session, **usual)
+        page.poll.tick(self._connect, page.session, **usual)
+        blocks.load(self._connect, page.session, **usual)
 
     # --- connecting and people -----------------------------------------------------------------------------
 
-    async def _connect(self, session: Session) -> Updates:
+    async def _connect(self, session: Session, request: gr.Request) -> Updates:
         """Ask the API for what the page shows before anybody speaks."""
+        session.words = words_for(request.headers.get("accept-language"))
+        return await self._connected(session)
+
+    async def _connected(self, session: Session) -> Updates:
         try:
             session.domain = await self._client.domain()
             people = await self._client.users()
         except ApiError as error:
-            return {**self._layout.draw(session), **self._layout.draw_unavailable(str(error))}
+            session.person_problem = session.words("person.not_connected")
+            return {
+                **self._layout.draw(session),
+                **self._layout.draw_words(session),
+                **self._layout.draw_unavailable(session, error.told(session.words)),
+            }
         if not session.user_id:
             session.begin(_new_person())
+        await self._look(session)
+        await self._offer(session)
         return {
-            **self._layout.draw_connected(session, people),
             **self._layout.draw(session),
-            **await self._draw_person(session),
+            **self._layout.draw_words(session),
+            **self._layout.draw_connected(session, people),
         }
 
     async def _choose(self, session: Session, user_id: str | None) -> Updates:
         """Another person speaks: a new conversation."""
         user_id = (user_id or NEW_PERSON).strip()
-        if user_id == session.user_id:
+        if user_id == session.user_id or not session.user_id:
             return self._layout.draw_nothing()
         session.begin(user_id or _new_person())
-        return await self._connect(session)
+        return await self._connected(session)
 
-    async def _draw_person(self, session: Session) -> Updates:
+    async def _look(self, session: Session) -> None:
+        """What the system thinks of the person, and what they have talked about."""
+        user_id = session.user_id
         try:
-            html = person_html(session.user_id, await self._client.person(session.user_id))
+            person, (conversations, kept) = await asyncio.gather(
+                self._client.person(user_id), self._client.conversations(user_id, _KEPT)
+            )
         except ApiError as error:
-            html = unknown_html(str(error))
-        return {self._layout.person: html}
+            session.person_problem = error.told(session.words)
+            return
+        if user_id == session.user_id:
+            session.person, session.person_problem = person, ""
+            session.conversations, session.kept = conversations, kept
+
+    async def _offer(self, session: Session) -> None:
+        """Items to tap, for a person of whom nothing is known."""
+        known = session.person is None or session.person.history_length or session.conversations
+        if known or session.turns or session.starters or session.skipped or session.domain is None:
+            return
+        try:
+            session.starters = await self._client.starters(session.user_id, _STARTERS, session.domain.shown)
+        except ApiError:
+            session.starters = ()  # a way to begin without it is there: say something
 
     # --- talking -------------------------------------------------------------------------------------------
 
@@ -107,17 +136,6 @@ class ChatPage:
         async for update in self._answer(session, turn):
             yield update
 
-    async def _ask_again(self, session: Session) -> Stream:
-        async for update in self._ask(session, session.take_back()):
-            yield update
-
-    def _ask_example(self, index: int) -> Callable[[Session], Stream]:
-        async def ask(session: Session) -> Stream:
-            async for update in self._ask(session, session.example(index)):
-                yield update
-
-        return ask
-
     async def _answer(self, session: Session, turn: Turn) -> Stream:
         """The slate at once, then the prose as it comes; ends early when the turn is stopped."""
         try:
@@ -125,11 +143,13 @@ class ChatPage:
                 yield update
             turn.finish(Phase.DONE)
         except ApiError as error:
-            turn.finish(Phase.FAILED, str(error))
+            turn.finish(Phase.FAILED, error.told(session.words))
         finally:
             turn.finish(Phase.STOPPED)  # only where neither was reached: the browser has gone
         yield self._layout.draw(session)
-        yield {**self._layout.draw(session), **await self._draw_person(session)}
+        await self._look(session)
+        await self._deeds.recall_wishes(session)
+        yield self._layout.draw(session)
 
     async def _follow(self, session: Session, turn: Turn) -> Stream:
         """Read the API's events in a task of their own, so that stopping ends the request at once."""
@@ -150,7 +170,7 @@ class ChatPage:
             while (event := await events.get()) is not None and turn.phase.running:
                 turn.phase = Phase.WRITING
                 if isinstance(event, SlateView):
-                    turn.slate, session.session_id = event, event.session_id
+                    turn.slate, turn.turn_id, session.session_id = event, event.turn_id, event.session_id
                     yield self._layout.draw(session)
                     continue
                 turn.prose += event.text
@@ -167,48 +187,70 @@ class ChatPage:
         session.stop()
         return self._layout.draw(session)
 
-    async def _begin(self, session: Session) -> Updates:
-        session.begin(session.user_id)
-        return {**self._layout.draw(session), self._layout.message: ""}
+    # --- pressing ------------------------------------------------------------------------------------------
 
-    # --- feedback ------------------------------------------------------------------------------------------
-
-    def _press(self, index: int, kind: str) -> Callable[[Session], Stream]:
-        async def press(session: Session) -> Stream:
-            mark = session.mark(index, kind)
-            yield self._layout.draw_slot(session, index)
-            if mark is None:
+    async def _act(self, session: Session, event: gr.EventData) -> Stream:
+        """One press in the page's HTML."""
+        act = Act.read(event._data)
+        match act.name:
+            case "say" if 0 <= act.place < len(session.suggestions):
+                said = session.suggestions[act.place]
+            case "go-on" if session.suggestions:
+                session.skipped, said = True, session.suggestions[0]
+                session.starters = ()
+            case "retry":
+                said = await self._deeds.take_back(session)
+            case "edit":
+                message = await self._deeds.take_back(session)
+                yield {**self._layout.draw(session), self._layout.message: message or gr.skip()}
                 return
-            try:
-                await self._client.send(mark.feedback)
-                mark.stored = True
-            except ApiError as error:
-                mark.problem = str(error)
-            async for update in self._settled(session, index):
-                yield update
-
-        return press
-
-    def _undo(self, index: int) -> Callable[[Session], Stream]:
-        async def undo(session: Session) -> Stream:
-            turn, mark = session.turn, session.stored_mark(index)
-            if turn is None or mark is None:
-                yield self._layout.draw_slot(session, index)
+            case _:
+                user_id = session.user_id
+                async for _ in self._deeds.do(session, act):
+                    yield self._layout.draw(session)
+                if session.user_id != user_id:
+                    yield await self._connected(session)
+                    return
+                await self._look(session)
+                await self._offer(session)
+                yield self._layout.draw(session)
                 return
-            try:
-                await self._client.send(session.retraction(mark))
-                turn.unmark(mark)
-            except ApiError as error:
-                mark.problem = str(error)
-            async for update in self._settled(session, index):
-                yield update
+        async for update in self._ask(session, said):
+            yield update
 
-        return undo
+    # --- bringing and taking data --------------------------------------------------------------------------
 
-    async def _settled(self, session: Session, index: int) -> Stream:
-        """The card as the API left it; then what follows from it."""
-        yield self._layout.draw_slot(session, index)
-        yield {**self._layout.draw_slot(session, index), **await self._draw_person(session)}
+    async def _bring(self, session: Session, file: str | None) -> Updates:
+        """A history from a file."""
+        say = session.words
+        try:
+            rows = await asyncio.to_thread(read_history, Path(file or ""))
+            done = await self._client.bring(session.user_id, rows)
+        except HistoryError as error:
+            session.notice = (say(error.key, count=MAX_ROWS),)
+            return self._layout.draw(session)
+        except ApiError as error:
+            session.notice = (error.told(session.words),)
+            return self._layout.draw(session)
+        lines = [say.count("person.imported", done.stored)]
+        if done.duplicates:
+            lines.append(say.count("person.duplicates", done.duplicates))
+        if done.bad:
+            lines.append(say.count("person.bad", len(done.bad)))
+            lines += [say("person.bad_row", row=row, reason=reason) for row, reason in done.bad[:3]]
+        session.notice, session.starters = tuple(lines), ()
+        await self._look(session)
+        return self._layout.draw(session)
+
+    async def _take(self, session: Session) -> Updates:
+        """Everything of the person, as a file."""
+        try:
+            told = await self._client.everything(session.user_id)
+        except ApiError as error:
+            session.notice = (error.told(session.words),)
+            return self._layout.draw(session)
+        text = json.dumps(told, ensure_ascii=False, indent=2)
+        return {**self._layout.draw(session), **self._layout.draw_file(f"{session.user_id}.json", text)}
 
 
 def _new_person() -> str:

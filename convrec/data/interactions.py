@@ -15,8 +15,9 @@ from convrec.errors import DataError
 from convrec.types import Domain, FeedbackEvent, FeedbackType
 
 _REQUIRED = (("user_id",), ("item_id",), ("rating", "type"))
-# A RETRACTION needs the id of an event that is already in a ledger; a file of interactions has none to give.
-_TYPES = tuple(kind for kind in FeedbackType if kind is not FeedbackType.RETRACTION)
+# These need the id of an event that is already in a ledger; a file of interactions has none to give.
+_OF_A_LEDGER = (FeedbackType.RETRACTION, FeedbackType.PREFER, FeedbackType.TIE)
+_TYPES = tuple(kind for kind in FeedbackType if kind not in _OF_A_LEDGER)
 _YEAR_10000 = datetime(9999, 12, 31, tzinfo=UTC).timestamp() + 86_400
 
 Histories = dict[str, tuple[FeedbackEvent, ...]]

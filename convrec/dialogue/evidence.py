@@ -33,6 +33,8 @@ _LIFT = 1.2
 _WEIGHTS = {"must": 1.0, "prefer": 0.8}
 _KNOWN = {"liked": "which you liked", "named": "which you named", "known": "from your history"}
 _REQUEST, _HISTORY, _LIKED, _POPULARITY = 0.9, 0.6, 0.4, 0.1
+_TELLING = 0.05 * _HISTORY
+"""Weight of a history item below which it is not worth a word on a card: a twentieth of what carries most."""
 
 
 class EvidenceFinder:
@@ -124,8 +126,12 @@ class EvidenceFinder:
             yield Evidence(EvidenceKind.REQUEST, _REQUEST, value=" ".join(said))
 
     def _known(self, state: SessionState, profile: Profile) -> dict[str, str]:
-        """What can carry a score: items that this person likes, named or turned to, and how they are known."""
-        known = {h.item_id: "known" for h in profile.history[-_POOL:] if h.signal > 0}
+        """What can speak for an item: those that this person likes, named or turned to, and how they are known.
+
+        What turned out not to be liked may carry a score as well, but is no reason to give.
+        """
+        chosen = (h.item_id for h in profile.history[-_POOL:] if h.signal > 0)
+        known = {item_id: "known" for item_id in chosen if item_id not in profile.disliked}
         liked = {item_id: "liked" for item_id in profile.liked if item_id in known}
         named = {m.item_id: "named" for m in state.mentions if m.polarity in (Polarity.LIKED, Polarity.NEUTRAL)}
         return {i: how for i, how in {**known, **liked, **named}.items() if i in self._catalogue}
@@ -181,8 +187,9 @@ def why(evidence: Sequence[Evidence], domain: Domain, catalogue: Catalogue) -> s
     asked = [label(catalogue, e.facet or "", e.value or "") for e in attributes if e.title is None]
     parts = [f"{', '.join(asked)}, as you asked"] if asked else []
     parts += [f"matches “{e.value}”" for e in kinds.get(EvidenceKind.REQUEST, [])]
+    told_of = [e for e in kinds.get(EvidenceKind.HISTORY, []) if e.weight >= _TELLING]
     for known, told in _KNOWN.items():
-        near = [e.title or "" for e in kinds.get(EvidenceKind.HISTORY, []) if e.value == known]
+        near = [e.title or "" for e in told_of if e.value == known]
         parts += [f"near {listed(near)}, {told}"] if near else []
     parts += [f"{label(catalogue, e.facet or '', e.value or '')}, like {e.title}" for e in attributes if e.title]
     parts += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convrec.dialogue.form import Form
+from convrec.prompting import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class ReplyOptions:
         temperature: Of the choice among sentences; 0 takes the likeliest.
         seed: Fixes that choice.
         form: The reply is JSON of this form instead of prose.
+        prompt: Another version of the template `reply`, or of `write` where the model writes freely.
     """
 
     max_tokens: int | None = None
@@ -24,6 +26,7 @@ class ReplyOptions:
     temperature: float | None = None
     seed: int | None = None
     form: Form | None = None
+    prompt: Prompt | None = None
 
 
 PLAIN = ReplyOptions()

@@ -69,7 +69,7 @@ class Prose:
         kept: AsyncGenerator[str, None] | None = None
         try:
             read = opened()
-            prompt = self.prompt(intent, state, slate, read, language)
+            prompt = self.prompt(intent, state, slate, read, options, language)
             sampling = Sampling(
                 max_tokens=_TOKENS,
                 temperature=self._temperature if options.temperature is None else options.temperature,
@@ -90,11 +90,18 @@ class Prose:
                 await kept.aclose()
 
     def prompt(
-        self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt, language: Language | None
+        self,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        opened: OpenPrompt,
+        options: ReplyOptions,
+        language: Language | None,
     ) -> list[int]:
         """The prompt's token ids, which go on from `opened`; texts of the catalogue are escaped and cut."""
         tokenizer = self._engine.tokenizer
-        text = self._prompt.render(
+        asked = options.prompt
+        text = (asked if asked and asked.task == self._prompt.task else self._prompt).render(
             "segment",
             domain=self._catalogue.domain,
             items=[

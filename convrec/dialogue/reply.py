@@ -74,7 +74,7 @@ class ReplyWriter:
         self._catalogue = catalogue
         self._timeout_s = timeout_s
         self._temperature = temperature
-        self._tongues = tongues
+        self.tongues = tongues
         self._prose = Prose(engine, prompts, catalogue, timeout_s, temperature) if mode == "free" else None
         self._sentences = Sentences(catalogue, tongues)
 
@@ -99,7 +99,7 @@ class ReplyWriter:
             about: Where the item stands whose reasons were asked for.
             message: What the person said; it tells their language.
         """
-        language = self._tongues.detect(message) if self._tongues else ENGLISH
+        language = self.tongues.detect(message) if self.tongues else ENGLISH
         script = self._sentences.script(intent, state, slate, about, language)
         if options.form is not None:
             filled = await asyncio.to_thread(options.form.fill, self._sayable(script, slate))
@@ -109,7 +109,7 @@ class ReplyWriter:
         if not (slate.degraded or intent.kind in _UNWRITTEN or not slate.recommendations):
             # Where an item stands that was asked about is the script's to say: it may not be left out.
             if self._prose is not None and about is None:
-                spoken = self._tongues[language] if self._tongues else None
+                spoken = self.tongues[language] if self.tongues else None
                 written = self._prose.write(intent, state, slate, opened, options, spoken)
             else:
                 written = self._generate(script, intent, state, slate, opened, options)
@@ -123,10 +123,23 @@ class ReplyWriter:
         if rest:
             yield rest
 
-    def prompt(self, intent: Intent, state: SessionState, slate: Slate, opened: OpenPrompt) -> list[int]:
+    @property
+    def task(self) -> str:
+        """The template by which replies are written, which `options.prompt` may name another version of."""
+        return "reply" if self._prose is None else "write"
+
+    def prompt(
+        self,
+        intent: Intent,
+        state: SessionState,
+        slate: Slate,
+        opened: OpenPrompt,
+        options: ReplyOptions = PLAIN,
+    ) -> list[int]:
         """The prompt's token ids, which go on from `opened`; texts of the catalogue are escaped and cut."""
         tokenizer = self._engine.tokenizer
-        text = self._prompt.render(
+        asked = options.prompt
+        text = (asked if asked and asked.task == self._prompt.task else self._prompt).render(
             "segment",
             domain=self._catalogue.domain,
             items=[
@@ -186,7 +199,7 @@ class ReplyWriter:
         text = ""
         try:
             read = opened()
-            prompt = self.prompt(intent, state, slate, read)
+            prompt = self.prompt(intent, state, slate, read, options)
             stream = self._start(script, prompt, slate.adapter, read.salt, options)
             while True:
                 # Around each step and not around the loop: what the reader does between pieces is not cancelled.

@@ -43,6 +43,9 @@ _SLOTS: Mapping[str, frozenset[str]] = {
     "bar_known": frozenset(),
     "bar_named": frozenset(),
     "bar_constraint": frozenset({"wish"}),
+    "suggest_less": frozenset({"value"}),
+    "suggest_more": frozenset({"value"}),
+    "suggest_like": frozenset({"title", "rank"}),
 }
 """Phrases that a language has, and what each may be filled with."""
 

@@ -5,12 +5,13 @@ item in it, and was not retracted:
 
 | figure | of | came true |
 | --- | --- | --- |
-| ctr | slates | a click or a like |
+| ctr | slates | a click, a like or a save |
 | conversion | slates | a purchase |
 | satisfaction | opinions | a like, or a rating of 75 % of its scale or more (4 of 1 to 5) |
 | degraded | slates | retrieval alone ordered it |
 
-Turns that showed nothing, questions to the person among them, are no slates. An opinion is the latest like,
+Turns that showed nothing, questions to the person among them, are no slates, and those by which versions are
+compared directly are contests.py's alone. An opinion is the latest like,
 dislike, not interested or rating of a person on an item of a slate. Slates and opinions come in clusters, each
 person's: see clustered.py for the intervals.
 A slate that degraded counts for the adapter version that was asked, and for no prompt: none was rendered.
@@ -27,6 +28,7 @@ import numpy as np
 
 from convrec.errors import NotFoundError
 from convrec.evaluation.clustered import Share, ShareDifference, Trials, difference, share
+from convrec.evaluation.contests import ContestFigures, contest_figures
 from convrec.ledger.profile import LIKED_FROM, standing, unit_rating
 from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent
 
@@ -34,7 +36,7 @@ BASE = "base"
 """The name of what ranks without an adapter."""
 NO_PROMPT = "none"
 
-_CLICKED = frozenset({FeedbackType.CLICK, FeedbackType.LIKE})
+_CLICKED = frozenset({FeedbackType.CLICK, FeedbackType.LIKE, FeedbackType.SAVE})
 _OPINIONS = frozenset({FeedbackType.LIKE, FeedbackType.DISLIKE, FeedbackType.NOT_INTERESTED, FeedbackType.RATING})
 
 
@@ -80,11 +82,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Versions, the one with the most slates first, and the others compared with one of them."""
+    """Versions, the one with the most slates first, the others compared with one of them, and direct contests."""
 
     by: By
     versions: tuple[VersionFigures, ...]
     comparisons: tuple[Comparison, ...]
+    contests: tuple[ContestFigures, ...] = ()
 
 
 @dataclass(slots=True)
@@ -123,13 +126,14 @@ def online_stats(
     Raises:
         NotFoundError: No slate is of `against`.
     """
+    impressions, feedback = tuple(impressions), tuple(feedback)
     of_slate: defaultdict[str, list[FeedbackEvent]] = defaultdict(list)
     for event in standing(feedback):
         if event.impression_id is not None:
             of_slate[event.impression_id].append(event)
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
     for impression in impressions:
-        if not impression.slate:
+        if not impression.slate or impression.contest is not None:
             continue
         version = (impression.adapter or BASE) if by is By.ADAPTER else _prompt(impression)
         _count(tallies[version], impression, of_slate[impression.event_id], rating_scale)
@@ -143,6 +147,7 @@ def online_stats(
         by,
         tuple(_figures(name, tallies[name]) for name in names),
         tuple(_compare(name, tallies[name], base, tallies[base]) for name in names if name != base),
+        contest_figures(impressions, feedback, rating_scale),
     )
 
 

@@ -183,7 +183,7 @@ def like_dislike(dataset: Dataset, liked: float = 0.75, disliked: float = 0.5) -
 def conversation(dataset: Dataset, split: Split) -> Task:
     """From what was said to what is recommended next, per target, over the full catalogue.
 
-    A case is a turn that recommends: its text is what was said before (its last 360 characters), its seeds are the
+    A case is a turn that recommends: its text is what was said before (see `spoken`), its seeds are the
     items named before, which are masked. The turns to learn from are `examples`, and as choices (items named or
     recommended, in order, by a user who bears the conversation's id) they are `train`. For `valid`, the first
     80 % of the conversations to learn from are learned from and the others are the cases.
@@ -233,13 +233,18 @@ def _query(user_id: str, history: Sequence[FeedbackEvent], catalogue: Catalogue)
     return RetrievalQuery(history=profile.history, exclude=profile.excluded)
 
 
+def spoken(utterances: Iterable[str]) -> str:
+    """What is read of a conversation so far: its last 360 characters."""
+    return " ".join(utterances)[-_TEXT_CHARS:]
+
+
 def _spoken(turns: Iterable[ConversationTurn]) -> Iterable[Case]:
     numbers: Counter[str] = Counter()
     for turn in turns:
         numbers[turn.dialog_id] += 1
         if turn.recommended:
             query = RetrievalQuery(
-                text=" ".join(turn.utterances)[-_TEXT_CHARS:],
+                text=spoken(turn.utterances),
                 seeds=dict.fromkeys(turn.named, 1.0),
                 exclude=frozenset(turn.named),
             )

@@ -17,10 +17,10 @@ from convrec.database import reading, scrub, trouble, writing
 from convrec.errors import EventConflictError, LedgerError, NotFoundError
 from convrec.ledger.marks import Erasures, mark
 from convrec.ledger.migrations import migrate
-from convrec.ledger.schema import ERASURE, EVENTS, FEEDBACK, IMPRESSION, TURN, from_row, to_row
-from convrec.types import ErasureEvent, Event, FeedbackEvent, ImpressionEvent, TurnEvent
+from convrec.ledger.schema import ERASURE, EVENTS, FEEDBACK, IMPRESSION, REPLY, TURN, from_row, to_row
+from convrec.types import ErasureEvent, Event, FeedbackEvent, ImpressionEvent, ReplyEvent, TurnEvent
 
-_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent, ErasureEvent)
+_EventT = TypeVar("_EventT", FeedbackEvent, TurnEvent, ImpressionEvent, ReplyEvent, ErasureEvent)
 _LOOKUP = 1000
 _COLUMNS = (EVENTS.c.kind, EVENTS.c.timestamp, EVENTS.c.body)
 
@@ -103,6 +103,14 @@ class Ledger:
         if user_id is not None:
             where.append(EVENTS.c.user_id == user_id)
         return self._events(FeedbackEvent, where, EVENTS.c.timestamp, EVENTS.c.seq)
+
+    def latest_feedback(self, limit: int) -> tuple[FeedbackEvent, ...]:
+        """The feedback that was appended last, the latest first, whatever its timestamps."""
+        return self._events(FeedbackEvent, [EVENTS.c.kind == FEEDBACK], EVENTS.c.seq.desc(), limit=limit)
+
+    def replies(self, since: float) -> tuple[ReplyEvent, ...]:
+        """Replies of this timestamp or a later one, in the order of appending."""
+        return self._events(ReplyEvent, [EVENTS.c.kind == REPLY, EVENTS.c.timestamp >= since], EVENTS.c.seq)
 
     def turns(self, session_id: str) -> tuple[TurnEvent, ...]:
         """The turns of a session in the order of appending; empty for an unknown session."""
@@ -229,6 +237,23 @@ class Ledger:
         with _trouble("write"), writing(self._database) as connection:
             return connection.execute(delete(EVENTS).where(*where)).rowcount
 
+    def erase_turn(self, user_id: str, session_id: str, turn_id: str) -> int:
+        """Remove one turn of a user's conversation, durably: message, slate and reply. Feedback stays.
+
+        Returns:
+            How many events there were; 0 where the session has no such turn of theirs.
+
+        Raises:
+            LedgerError: The database failed; nothing was removed.
+        """
+        turn = [
+            event.event_id
+            for event in self.events(user_id, session_id, (TURN, IMPRESSION, REPLY))
+            if turn_id == (event.event_id if isinstance(event, TurnEvent) else getattr(event, "turn_id", None))
+        ]
+        with _trouble("write"), writing(self._database) as connection:
+            return connection.execute(delete(EVENTS).where(EVENTS.c.event_id.in_(turn))).rowcount
+
     def counts(self) -> dict[str, int]:
         """Events per kind; a kind without events is left out."""
         query = select(EVENTS.c.kind, func.count()).group_by(EVENTS.c.kind)
@@ -238,7 +263,7 @@ class Ledger:
     def position(self) -> int:
         """The highest seq; 0 for an empty ledger. It grows with what is stored and with every erasure of a user.
 
-        Only erasing a session may lower it.
+        Only erasing a session or a turn may lower it.
 
         With PostgreSQL a transaction that commits late may add events below it.
         """

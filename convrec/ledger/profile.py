@@ -4,7 +4,7 @@
 | --- | --- | --- | --- |
 | LIKE, PURCHASE | 1 | liked | yes |
 | RATING, R in [0, 1] on its scale | 0.5 + 0.5 R | liked from R = 0.75 on, disliked up to 0.25 | yes |
-| SEEN | 0.5 | none | yes |
+| SEEN, SAVE | 0.5 | none | yes |
 | CLICK | 0.25 | none | no |
 | DISLIKE, NOT_INTERESTED | -1 | disliked | yes |
 | COMMENT, RETRACTION | none | none | no |
@@ -27,12 +27,13 @@ _SIGNALS = {
     FeedbackType.LIKE: 1.0,
     FeedbackType.PURCHASE: 1.0,
     FeedbackType.SEEN: 0.5,
+    FeedbackType.SAVE: 0.5,
     FeedbackType.CLICK: 0.25,
     FeedbackType.DISLIKE: -1.0,
     FeedbackType.NOT_INTERESTED: -1.0,
 }
 # How much a kind of feedback tells of one item: of two on the same item the more telling stands, then the later.
-_TELLING = {FeedbackType.CLICK: 0, FeedbackType.SEEN: 1}
+_TELLING = {FeedbackType.CLICK: 0, FeedbackType.SAVE: 1, FeedbackType.SEEN: 1}
 _OPINION = 2
 
 LIKED_FROM = 0.75
@@ -87,7 +88,7 @@ def build_profile(user_id: str, events: Iterable[FeedbackEvent], rating_scale: t
 
     A retraction takes back the event that it names, wherever it stands among the events; it must be of the same
     user, and cannot be taken back itself. Of several events on one item an opinion (like, dislike, not
-    interested, purchase, rating) stands over SEEN, and SEEN over CLICK; among equals the latest stands.
+    interested, purchase, rating) stands over SEEN and SAVE, and these over CLICK; among equals the latest stands.
 
     Args:
         user_id: Events of other users are passed over.
@@ -121,6 +122,7 @@ def build_profile(user_id: str, events: Iterable[FeedbackEvent], rating_scale: t
         disliked=tuple(item_id for item_id, verdict in verdicts.items() if verdict < 0),
         excluded=frozenset(i for i, event in standing.items() if event.type is not FeedbackType.CLICK),
         comments=tuple(reversed(comments)),
+        saved=tuple(i for i, event in reversed(standing.items()) if event.type is FeedbackType.SAVE),
     )
 
 

@@ -18,6 +18,7 @@ from convrec.errors import DataError, LedgerError
 from convrec.types import (
     Clarification,
     Constraint,
+    Contest,
     Drop,
     ErasureEvent,
     Event,
@@ -64,7 +65,8 @@ _CARRIES = {
     FeedbackType.COMMENT: "text",
     FeedbackType.RETRACTION: "retracts",
 }
-_WITHOUT_ITEM = (FeedbackType.COMMENT, FeedbackType.RETRACTION)
+_VOTES = (FeedbackType.PREFER, FeedbackType.TIE)
+_WITHOUT_ITEM = (FeedbackType.COMMENT, FeedbackType.RETRACTION, *_VOTES)
 
 
 def to_row(event: Event) -> dict[str, Any]:
@@ -122,7 +124,10 @@ def _check(event: Event) -> None:
         case FeedbackEvent():
             _check_feedback(event)
             ids |= {"item_id": event.item_id, "retracts": event.retracts, "impression_id": event.impression_id}
-        case ImpressionEvent() | ReplyEvent():
+        case ImpressionEvent():
+            _check_contest(event)
+            ids |= {"turn_id": event.turn_id}
+        case ReplyEvent():
             ids |= {"turn_id": event.turn_id}
     for name, value in ids.items():
         if value is not None and not _is_id(value):
@@ -138,12 +143,28 @@ def _check_feedback(event: FeedbackEvent) -> None:
     kind = event.type.value
     if event.item_id is None and event.type not in _WITHOUT_ITEM:
         raise DataError(f"{kind} event {event.event_id!r} lacks an item_id; name the item")
+    if event.type in _VOTES and (event.impression_id is None or event.item_id is not None):
+        raise DataError(
+            f"{kind} event {event.event_id!r} must name a slate (impression_id) and no item; it judges a slate"
+        )
     for owner, name in _CARRIES.items():
         value = getattr(event, name)
         if event.type is owner and (value is None or (isinstance(value, str) and not value.strip())):
             raise DataError(f"{kind} event {event.event_id!r} lacks {name}; a {kind} needs it")
         if event.type is not owner and value is not None:
             raise DataError(f"{kind} event {event.event_id!r} carries {name}; only a {owner.value} has it")
+
+
+def _check_contest(event: ImpressionEvent) -> None:
+    contest = event.contest
+    if contest is None:
+        return
+    teams, versions = contest.teams, contest.versions
+    mixed = len(versions) == 2 and len(teams) == len(event.slate) and set(teams) <= {0, 1}
+    if not mixed and (len(versions) != 1 or teams):
+        raise DataError(
+            f"contest of event {event.event_id!r} is of one version, or of two and says which put each item there"
+        )
 
 
 def _session(event: Event) -> str | None:
@@ -193,6 +214,7 @@ def _encode(event: Event) -> tuple[str, dict[str, Any]]:
                 "adapter": event.adapter,
                 "degraded": event.degraded,
                 "latency_s": float(event.latency_s),
+                "contest": event.contest and _encode_contest(event.contest),
             }
         case ReplyEvent():
             kind = REPLY
@@ -219,7 +241,9 @@ def _decode(kind: str, body: dict[str, Any]) -> Event:
     if kind == IMPRESSION:
         absent = {"session_id": None, "turn_id": None, "adapter": None}
         candidates = tuple(ScoredCandidate(*candidate) for candidate in body["candidates"])
-        return ImpressionEvent(**{**absent, **body, "slate": tuple(body["slate"]), "candidates": candidates})
+        contest = body.get("contest") and _decode_contest(*body["contest"])
+        made = {"slate": tuple(body["slate"]), "candidates": candidates, "contest": contest}
+        return ImpressionEvent(**{**absent, **body, **made})
     if kind == REPLY:
         return ReplyEvent(**body)
     if kind == SESSION:
@@ -227,6 +251,14 @@ def _decode(kind: str, body: dict[str, Any]) -> Event:
     if kind == ERASURE:
         return ErasureEvent(**{**body, "adapters": tuple(body["adapters"])})
     raise ValueError(f"unknown kind {kind!r}")
+
+
+def _encode_contest(contest: Contest) -> list[Any]:
+    return [contest.contest_id, list(contest.versions), list(contest.teams)]
+
+
+def _decode_contest(contest_id: str, versions: Sequence[str], teams: Sequence[int]) -> Contest:
+    return Contest(contest_id, tuple(versions), tuple(teams))
 
 
 def _encode_intent(intent: Intent) -> dict[str, Any]:

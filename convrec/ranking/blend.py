@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from convrec.errors import DataError
 _CHI2_95_ONE_SIDED = 2.706
 """95 % point of the 50:50 mixture of chi2(0) and chi2(1): the null puts w_f on its bound (Self & Liang 1987)."""
 _CLIP = 1e-6
+_Z95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Blend:
         w_interest_raw: The unconstrained-by-test estimate of w_interest, before the likelihood-ratio test.
         likelihood_ratio: Twice the gain in log likelihood that the LLM brought.
         ndcg_retrieval, ndcg_blend: NDCG over the candidates of the fitting examples, for retrieval and blend.
+        slope_bias_covariance: Variance of slope, covariance of slope and bias, variance of bias; () where not
+            fitted.
     """
 
     w_retrieval: float = 1.0
@@ -67,6 +71,17 @@ class Blend:
     likelihood_ratio: float = 0.0
     ndcg_retrieval: float = 0.0
     ndcg_blend: float = 0.0
+    slope_bias_covariance: tuple[float, ...] = ()
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Blend:
+        """From JSON that asdict made.
+
+        Raises:
+            TypeError: It is no blend.
+        """
+        blend = cls(**told)
+        return replace(blend, slope_bias_covariance=tuple(blend.slope_bias_covariance))
 
     def score(self, retrieval: float, interest: float | None) -> float:
         """The blended score; without f it is the retrieval part alone."""
@@ -75,6 +90,18 @@ class Blend:
     def match(self, score: float) -> float:
         """The probability in [0, 1] that the user wants an item of this score."""
         return _sigmoid(self.slope * score + self.bias)
+
+    def match_interval(self, score: float) -> tuple[float, float] | None:
+        """Where the fit places `match` with 95 % confidence; None where it was not fitted.
+
+        It says how well the few held-out events fix the map from score to match, not how the item will fare.
+        """
+        if not self.slope_bias_covariance:
+            return None
+        slope, both, bias = self.slope_bias_covariance
+        spread = _Z95 * math.sqrt(max(slope * score**2 + 2.0 * both * score + bias, 0.0))
+        z = self.slope * score + self.bias
+        return _sigmoid(z - spread), _sigmoid(z + spread)
 
 
 def logit(probability: float) -> float:
@@ -104,9 +131,8 @@ def fit_blend(examples: Sequence[BlendExample], coverage: float) -> Blend:
     ratio = 2.0 * (alone[1] - both[1])
     weights = both[0] if ratio > _CHI2_95_ONE_SIDED else np.array([alone[0][0], 0.0])
     scores = [weights[0] * r + weights[1] * x for r, x in zip(retrieval, logits, strict=True)]
-    slope, bias = platt(
-        np.concatenate(scores), np.concatenate([_one_hot(len(s), c) for s, c in zip(scores, chosen, strict=True)])
-    )
+    labels = [_one_hot(len(s), c) for s, c in zip(scores, chosen, strict=True)]
+    slope, bias = platt(np.concatenate(scores), np.concatenate(labels))
     return Blend(
         w_retrieval=float(weights[0]),
         w_interest=float(weights[1]),
@@ -117,6 +143,7 @@ def fit_blend(examples: Sequence[BlendExample], coverage: float) -> Blend:
         likelihood_ratio=float(ratio),
         ndcg_retrieval=_ndcg(retrieval, chosen),
         ndcg_blend=_ndcg(scores, chosen),
+        slope_bias_covariance=_covariance(scores, labels, slope, bias),
     )
 
 
@@ -135,7 +162,7 @@ def load_blend(file: Path) -> Blend:
     if not file.exists():
         return Blend()
     try:
-        return Blend(**json.loads(file.read_text()))
+        return Blend.read(json.loads(file.read_text()))
     except (ValueError, TypeError) as error:
         raise DataError(f"{file} is not a blend ({error}); delete it and run: convrec index") from error
 
@@ -171,6 +198,25 @@ def platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[flo
 
     result = minimize(loss, np.array([1.0, -2.0]), jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
     return float(result.x[0]), float(result.x[1])
+
+
+def _covariance(
+    scores: Sequence[NDArray[np.float64]], labels: Sequence[NDArray[np.float64]], slope: float, bias: float
+) -> tuple[float, ...]:
+    """Of slope and bias, robust to the candidates of one event being chosen among each other.
+
+    Source: the sandwich of White 1982, "Maximum likelihood estimation of misspecified models", summed by event.
+    """
+    bread, meat = 1e-3 * np.eye(2), np.zeros((2, 2))
+    for scores_C, labels_C in zip(scores, labels, strict=True):
+        x_C_2 = np.stack([scores_C, np.ones_like(scores_C)], axis=1)
+        expected_C = 1.0 / (1.0 + np.exp(-(slope * scores_C + bias)))
+        bread += x_C_2.T @ (x_C_2 * (expected_C * (1.0 - expected_C))[:, None])
+        gradient = x_C_2.T @ (expected_C - labels_C)
+        meat += np.outer(gradient, gradient)
+    inverse = np.linalg.inv(bread)
+    spread = inverse @ meat @ inverse
+    return float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1])
 
 
 def _one_hot(length: int, index: int) -> NDArray[np.float64]:

@@ -68,7 +68,13 @@ class Interest:
         self, engine: Engine, prompt: Prompt, catalogue: Catalogue, config: InterestConfig | None = None
     ) -> None:
         self._engine = engine
+        self._catalogue = catalogue
+        self._config = config
         self._prompts = InterestPrompts(prompt, catalogue, config)
+
+    def asked_by(self, prompt: Prompt) -> Interest:
+        """The same with another prompt version."""
+        return Interest(self._engine, prompt, self._catalogue, self._config)
 
     async def score(
         self, context: RankingContext, candidates: Sequence[Candidate], adapter: str | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from convrec.data.catalogue import Catalogue
 from convrec.engine.base import OpenPrompt
 from convrec.errors import EngineError, NotFoundError
+from convrec.prompting import Prompt
 from convrec.ranking.base import RankingContext
 from convrec.ranking.blend import Blend, logit
 from convrec.ranking.breaker import Breaker
@@ -22,10 +23,12 @@ class RankingVersion:
     Args:
         blend: Weights of retrieval and LLM.
         adapter: Name of a loaded adapter version; None is the base model.
+        prompt: What asks the LLM; None is the prompt that all are asked by.
     """
 
     blend: Blend
     adapter: str | None = None
+    prompt: Prompt | None = None
 
 
 class BlendRanker:
@@ -65,11 +68,12 @@ class BlendRanker:
             version: What ranks this slate, its adapter loaded; None is the one that ranks all.
         """
         version = version or self.version
+        interest = self._interest if version.prompt is None else self._interest.asked_by(version.prompt)
         values: Sequence[float | None]
         prompt_hash, reason = "", ""
         try:
             values, prompt_hash = await self.breaker.call(
-                lambda: self._interest.score(context, candidates, version.adapter)
+                lambda: interest.score(context, candidates, version.adapter)
             )
         except (EngineError, NotFoundError) as error:
             values, reason = [None] * len(candidates), str(error)
@@ -82,9 +86,11 @@ class BlendRanker:
         )
         # Fitted without a request, where the best retrieval score is 1; a request adds to all of them.
         scale = max([1.0, *(c.score for c in candidates)])
+        state = context.state
+        asked = bool(state.query or state.mentions or state.constraints)
         return Slate(
             recommendations=tuple(
-                self._recommend(s, rank, scale, version.blend) for rank, s in enumerate(scored[:k], start=1)
+                self._recommend(s, rank, scale, version.blend, asked) for rank, s in enumerate(scored[:k], start=1)
             ),
             scored=tuple(scored),
             degraded=bool(reason),
@@ -110,12 +116,16 @@ class BlendRanker:
         """What the engine has read of a person to rank for them; see Interest.opened."""
         return self._interest.opened(context)
 
-    def _recommend(self, scored: ScoredCandidate, rank: int, scale: float, blend: Blend) -> Recommendation:
+    def _recommend(
+        self, scored: ScoredCandidate, rank: int, scale: float, blend: Blend, asked: bool
+    ) -> Recommendation:
+        fitted = blend.score(scored.retrieval / scale, scored.interest)
         return Recommendation(
             item=self._catalogue[scored.item_id],
             rank=rank,
             score=scored.score,
-            match=blend.match(blend.score(scored.retrieval / scale, scored.interest)),
+            match=blend.match(fitted),
             interest=scored.interest,
             retrieval=scored.retrieval,
+            match_interval=None if asked or scored.interest is None else blend.match_interval(fitted),
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from uuid import uuid4
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import ConvRecError, DataError, EventConflictError, ForbiddenError, NotFoundError
 from convrec.ledger.ledger import Ledger
-from convrec.types import Event, FeedbackEvent, ImpressionEvent
+from convrec.ledger.profile import standing
+from convrec.types import Event, FeedbackEvent, FeedbackType, ImpressionEvent
 
 Outcome = bool | ConvRecError
 """True: stored. False: the same event was there already. An error: refused, and why."""
@@ -22,8 +24,8 @@ def record(event: FeedbackEvent, catalogue: Catalogue, ledger: Ledger) -> bool:
     Raises:
         NotFoundError: The item is not in the catalogue.
         ForbiddenError: It names a slate, an event or a session of somebody else.
-        DataError: The rating is off the domain's scale, the slate that it names did not hold the item, or the
-            event lacks what its type needs.
+        DataError: The rating is off the domain's scale, the slate that it names did not hold the item or is not
+            compared, or the event lacks what its type needs.
         EventConflictError: Another event has this event_id.
         LedgerError: It could not be stored.
     """
@@ -49,6 +51,32 @@ def record_many(events: Sequence[FeedbackEvent], catalogue: Catalogue, ledger: L
     sound = [place for place in range(len(events)) if place not in outcomes]
     outcomes |= zip(sound, append_each(ledger, [events[place] for place in sound]), strict=True)
     return [outcomes[place] for place in range(len(events))]
+
+
+def retract_item(user_id: str, item_id: str, ledger: Ledger, now: float) -> list[FeedbackEvent]:
+    """Take back everything that a user said of an item and that still stands, in one transaction.
+
+    Args:
+        now: Seconds since the epoch.
+
+    Returns:
+        The retractions; none where nothing stands.
+
+    Raises:
+        LedgerError: They could not be stored.
+    """
+    said = [event for event in standing(ledger.feedback(user_id)) if event.item_id == item_id]
+    back = retractions(said, now)
+    ledger.append_many(back)
+    return back
+
+
+def retractions(events: Iterable[FeedbackEvent], now: float) -> list[FeedbackEvent]:
+    """What takes these events back, dated `now`; not appended."""
+    return [
+        FeedbackEvent(f"back-{uuid4().hex}", event.user_id, FeedbackType.RETRACTION, now, retracts=event.event_id)
+        for event in events
+    ]
 
 
 def append_each(ledger: Ledger, events: Sequence[Event]) -> list[Outcome]:
@@ -101,8 +129,15 @@ def _require_own(event: FeedbackEvent, impression: Event | None, ledger: Ledger)
 def _require_shown(event: FeedbackEvent, impression: Event | None) -> None:
     """Refuse feedback on a slate that did not hold the item; one that the ledger does not know is not looked into.
 
-    What is not looked into does not train (training/screening.py).
+    What is not looked into does not train (training/screening.py). A vote must be of a whole slate's contest.
     """
+    if event.type in (FeedbackType.PREFER, FeedbackType.TIE):
+        contest = impression.contest if isinstance(impression, ImpressionEvent) else None
+        if contest is None or contest.teams:
+            raise DataError(
+                f"the slate {event.impression_id!r} was not shown beside another one; name one that was asked for "
+                "with `convrec.contest`"
+            )
     if impression is None or event.item_id is None:
         return
     if not isinstance(impression, ImpressionEvent) or event.item_id not in impression.slate:

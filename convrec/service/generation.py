@@ -37,6 +37,11 @@ class ConvrecOptions(Body):
         default=None, description="The conversation to go on with; a new one when absent."
     )
     k: Length | None = Field(default=None, description="Length of the slate.")
+    contest: Id | None = Field(
+        default=None,
+        description="Sent with two requests that name different models: their slates are compared, and `prefer` "
+        "or `tie` says which was better. They count for no other figure.",
+    )
 
 
 class GenerationBody(BaseModel):

@@ -73,7 +73,7 @@ class ApiKey:
         prefix: Its beginning, which names it.
         name: What the operator calls it.
         scopes: What it may do.
-        users: user_ids that it may speak for; EVERYBODY among them stands for all.
+        users: user_ids that it may speak for; one that ends in * stands for all that begin so, EVERYBODY for all.
         rate: Requests per minute; the server's own limit where None.
         created, revoked: Seconds since the epoch; revoked is None while it is good.
     """
@@ -94,11 +94,13 @@ class ApiKey:
     @property
     def person(self) -> str | None:
         """The one person that it speaks for; None where that may be another."""
-        return next(iter(self.users)) if len(self.users) == 1 and not self.speaks_for_everybody else None
+        only = next(iter(self.users)) if len(self.users) == 1 else None
+        return None if only is None or only.endswith(EVERYBODY) else only
 
     def speaks_for(self, user_id: str) -> bool:
         """Whether it may act for a person."""
-        return self.speaks_for_everybody or user_id in self.users
+        begin = tuple(name.removesuffix(EVERYBODY) for name in self.users if name.endswith(EVERYBODY))
+        return user_id in self.users or user_id.startswith(begin)
 
 
 class KeyStore:

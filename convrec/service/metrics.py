@@ -14,6 +14,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from convrec.evaluation.online import BASE
+from convrec.service.pace import Pace
 from convrec.service.requests import ChatEvent, SlateReady, TurnDone
 from convrec.service.shown import ShownSlates
 from convrec.service.stopwatch import Lap
@@ -26,7 +27,12 @@ _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60)
 
 
 class Metrics:
-    """Counts what the server did."""
+    """Counts what the server did.
+
+    Attributes:
+        pace: Of the last slates.
+        shown: The last slates and what became of them.
+    """
 
     def __init__(self) -> None:
         self._tell: Callable[[Sequence[Lap]], None] = lambda _: None
@@ -78,7 +84,7 @@ class Metrics:
             registry=self._registry,
         )
         self._adapters: Callable[[], Mapping[str, float]] = dict
-        self._shown = ShownSlates()
+        self.pace, self.shown = Pace(), ShownSlates()
         self._watch_match()
         self._feedback = Counter(
             "convrec_feedback", "Feedback events newly stored", ("type",), registry=self._registry
@@ -106,17 +112,18 @@ class Metrics:
         """A slate was made."""
         self._tell(ready.laps)
         self._slate.observe(ready.latency_s)
+        self.pace.add(ready.laps)
         for stage in {lap.stage for lap in ready.laps}:
             spent = sum(lap.seconds for lap in ready.laps if lap.stage is stage)
             self._stage.labels(stage.value).observe(spent)
-        if ready.slate.recommendations:  # a question shows none
+        if ready.slate.recommendations and ready.contest is None:  # a question shows none
             self._slates.labels(ready.adapter or BASE, str(ready.slate.degraded).lower()).inc()
-            self._shown.add(ready)
+            self.shown.add(ready)
 
     def feedback(self, event: FeedbackEvent, rating_scale: tuple[float, float]) -> None:
         """A feedback event was stored."""
         self._feedback.labels(event.type.value).inc()
-        accepted = self._shown.judge(event, rating_scale)
+        accepted = self.shown.judge(event, rating_scale)
         if accepted is not None:
             self._accepted.labels(accepted.adapter or BASE).inc()
 
@@ -164,7 +171,7 @@ class Metrics:
                 gauge.labels(str(requested).lower()).set_function(value)
 
     def _match(self, name: str, requested: bool) -> float:
-        return float(getattr(self._shown.calibration(requested=requested), name))
+        return float(getattr(self.shown.calibration(requested=requested), name))
 
 
 def _count(counts: Callable[[], Mapping[str, int]], reason: str) -> float:

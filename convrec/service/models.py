@@ -1,4 +1,4 @@
-"""OpenAI's list of models: convrec itself, the adapter versions that a turn may ask for, and the text embedder."""
+"""OpenAI's list of models: convrec itself, what else a turn may ask for (variants.py), and the text embedder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
+from convrec.evaluation.online import BASE
 from convrec.service.problems import Problem
-from convrec.service.slot import Served, ServedDep
+from convrec.service.slot import RecommenderSlot, Served, ServedDep
 from convrec.training.registry import AdapterVersion
 
 MODEL = "convrec"
+RANK = "rank"
+"""The template that asks for scores."""
 EMBEDDING = "convrec-embedding"
 
 _CARD: JsonDict = {
@@ -55,7 +58,8 @@ async def models(served: ServedDep) -> ModelList:
     """The names that requests may ask for.
 
     `convrec` ranks by whichever adapter is active. Each adapter version that passed its gate and fits this server
-    has a card of its own: a request that names one is ranked by it. `convrec-embedding` is for /v1/embeddings.
+    has a card of its own: a request that names one is ranked by it, and by no adapter where it names `base`. So
+    have earlier versions of the prompts, `rank.v2` or `reply.v1`. `convrec-embedding` is for /v1/embeddings.
     """
     return ModelList(data=tuple(await _cards(served)))
 
@@ -80,9 +84,19 @@ async def _cards(served: Served) -> list[ModelCard]:
     cards = [ModelCard(id=MODEL, created=started, root=served.info.model)]
     if slot.versions is not None:
         cards += [_adapter_card(version) for version in await asyncio.to_thread(slot.versions.servable)]
+        names = [BASE, *await asyncio.to_thread(_prompts, slot)]
+        cards += [ModelCard(id=name, created=started, root=served.info.model, parent=MODEL) for name in names]
     if slot.embedder is not None:
         cards.append(ModelCard(id=EMBEDDING, created=started, root=served.info.embedder))
     return cards
+
+
+def _prompts(slot: RecommenderSlot) -> list[str]:
+    """The versions of prompts that a request may name, but those that are active. Reads files."""
+    if slot.prompts is None:
+        return []
+    tasks, active = (RANK, slot.get().reply_task), {prompt.name for prompt in slot.prompts.active()}
+    return [prompt.name for prompt in slot.prompts.all() if prompt.task in tasks and prompt.name not in active]
 
 
 def _adapter_card(version: AdapterVersion) -> ModelCard:

@@ -109,7 +109,8 @@ async def chat_completions(
     """
     tool = wanted_tool(body.tools, body.tool_choice)
     said, options = read(body.messages, "messages"), body.options(tool)
-    events = turn(body.model, body.asked(said, options), recommender, served.slot)
+    asked = body.asked(said, options)
+    events = turn(body.model, asked, recommender, served.slot, body.convrec.contest)
     reply = Reply(events, recommender.catalogue, served.metrics, options.form, body.ignored(said))
     completion = CompletionReply(reply, body.model, tool)
     if not body.stream:

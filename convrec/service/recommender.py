@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from random import Random, SystemRandom
 from uuid import uuid4
 
 from convrec.data.catalogue import Catalogue
@@ -15,14 +16,17 @@ from convrec.dialogue.evidence import EvidenceFinder
 from convrec.dialogue.placement import Placement
 from convrec.dialogue.reply import ReplyWriter
 from convrec.dialogue.state import replay, retrieval_query, update
+from convrec.dialogue.suggestions import Suggester
 from convrec.engine.base import Engine, OpenPrompt
 from convrec.errors import ForbiddenError
 from convrec.ledger.ledger import Ledger
 from convrec.ledger.profile import beliefs, build_profile
 from convrec.ranking.base import RankingContext
 from convrec.ranking.breaker import Breaker
+from convrec.ranking.interleaving import interleaved
 from convrec.ranking.ranker import BlendRanker, RankingVersion
 from convrec.retrieval.base import Retriever
+from convrec.retrieval.varied import varied
 from convrec.service.explain import Explainer
 from convrec.service.feedback import record
 from convrec.service.listening import Listener
@@ -38,11 +42,13 @@ from convrec.service.requests import (
 from convrec.service.stopwatch import Stage, Stopwatch
 from convrec.types import (
     Candidate,
+    Contest,
     FeedbackEvent,
     FeedbackType,
     ImpressionEvent,
     Intent,
     IntentKind,
+    Item,
     Polarity,
     Profile,
     ReplyEvent,
@@ -52,6 +58,8 @@ from convrec.types import (
     TurnEvent,
 )
 
+_STARTERS_AMONG = 8
+"""Times as many items are retrieved as are offered to begin with."""
 _SAID = {
     Polarity.LIKED: FeedbackType.LIKE,
     Polarity.DISLIKED: FeedbackType.DISLIKE,
@@ -68,6 +76,7 @@ class Recommender:
         candidates: How many items are retrieved for the LLM to score.
         k: Default length of a slate.
         clock: Seconds since the epoch, UTC.
+        random: The coin of mixed slates.
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class Recommender:
         candidates: int,
         k: int,
         clock: Callable[[], float] = time.time,
+        random: Random | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.ledger = ledger
@@ -95,8 +105,10 @@ class Recommender:
         self._evidence = evidence
         self._explainer = Explainer(catalogue, retriever, ranker, evidence, candidates)
         self._writer = writer
+        self._suggester = Suggester(catalogue, writer.tongues)
         self._k = k
         self._clock = clock
+        self._random = random or SystemRandom()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """Answer one message: first the slate, then the prose, then the end.
@@ -123,10 +135,14 @@ class Recommender:
         query = retrieval_query(state, profile, self._clock())
         slate = Slate(())
         if state.asked is None:  # a question shows nothing: what was asked for must hold until it is answered
-            slate = await self._ranked(context, query, k, request.version, watch)
+            candidates = await self._retrieved(query, k, watch)
+            slate = await self._ranker.rank(context, candidates, k, request.version)
+            watch.lap(Stage.RANKING)
             slate = await self._explained(slate, context, query)
             watch.lap(Stage.EVIDENCE)
-        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, watch)
+        contest = request.contest
+        ready = await self._show(request.user_id, session_id, turn_id, intent, state, slate, watch, contest)
+        ready = replace(ready, suggestions=self._suggester.suggest(request.message, state, slate))
         yield ready
         first_token_s: float | None = None
         said = Cut(request.options, self.engine)
@@ -157,7 +173,8 @@ class Recommender:
         if request.explain:
             slate = await self._explained(slate, context, query)
             watch.lap(Stage.EVIDENCE)
-        return await self._show(request.user_id, None, None, intent, context.state, slate, watch)
+        contest = request.contest and replace(request.contest, teams=slate.teams)
+        return await self._show(request.user_id, None, None, intent, context.state, slate, watch, contest)
 
     async def rank(self, request: RecommendRequest) -> Slate:
         """The slate that `recommend` would show, for nobody to see: without evidence, the ledger as it was."""
@@ -186,6 +203,11 @@ class Recommender:
         """What knows whether the engine is well."""
         return self._ranker.breaker
 
+    @property
+    def reply_task(self) -> str:
+        """The template by which replies are written; see ReplyWriter."""
+        return self._writer.task
+
     def switch(self, version: RankingVersion) -> None:
         """Rank new slates by another version; those being made are finished by the one they began with."""
         self._ranker.version = version
@@ -198,6 +220,13 @@ class Recommender:
         """What is known and believed about a user; an unknown user has an empty profile."""
         profile = await self._profile(user_id)
         return UserView(profile, beliefs(profile, self.catalogue, self.catalogue.facets))
+
+    async def starters(self, user_id: str, k: int) -> tuple[Item, ...]:
+        """k unlike items that many have chosen and this user has not met, to tell what they like by."""
+        profile = await self._profile(user_id)
+        query = RetrievalQuery(exclude=profile.excluded, now=self._clock())
+        found = await asyncio.to_thread(self._retriever.retrieve, query, _STARTERS_AMONG * k)
+        return varied(found, self.catalogue, k)
 
     async def _session(self, request: ChatRequest) -> SessionState:
         turns: tuple[TurnEvent, ...] = ()
@@ -256,12 +285,15 @@ class Recommender:
         context = RankingContext(profile, state, request.query)
         if request.candidates is None:
             k = request.k or state.k or self._k
-            slate = await self._ranked(context, query, k, request.version, watch)
-            return intent, context, query, slate
-        candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
-        watch.lap(Stage.RETRIEVAL)
-        k = request.k or state.k or len(candidates)
+            candidates = await self._retrieved(query, k, watch)
+        else:
+            candidates = await asyncio.to_thread(self._among, request.candidates - request.exclude, query)
+            watch.lap(Stage.RETRIEVAL)
+            k = request.k or state.k or len(candidates)
         slate = await self._ranker.rank(context, candidates, k, request.version)
+        if request.rival is not None:
+            other = await self._ranker.rank(context, candidates, k, request.rival)
+            slate = interleaved(slate, other, k, self._random)
         watch.lap(Stage.RANKING)
         return intent, context, query, slate
 
@@ -272,19 +304,10 @@ class Recommender:
         # The best first, so that equally good ones do not come in the order that the client happened to send.
         return sorted(self._retriever.assess(query, allowed), key=lambda c: (-c.score, c.item_id))
 
-    async def _ranked(
-        self,
-        context: RankingContext,
-        query: RetrievalQuery,
-        k: int,
-        version: RankingVersion | None,
-        watch: Stopwatch,
-    ) -> Slate:
+    async def _retrieved(self, query: RetrievalQuery, k: int, watch: Stopwatch) -> list[Candidate]:
         candidates = await asyncio.to_thread(self._retriever.retrieve, query, max(self.candidates, k))
         watch.lap(Stage.RETRIEVAL)
-        slate = await self._ranker.rank(context, candidates, k, version)
-        watch.lap(Stage.RANKING)
-        return slate
+        return candidates
 
     async def _explained(self, slate: Slate, context: RankingContext, query: RetrievalQuery) -> Slate:
         """The slate with its evidence."""
@@ -313,9 +336,11 @@ class Recommender:
         state: SessionState,
         slate: Slate,
         watch: Stopwatch,
+        contest: Contest | None,
     ) -> SlateReady:
-        """Append the impression, then hand the slate out."""
+        """Append the impression, then hand the slate out; one that retrieval alone made compares nothing."""
         impression_id, latency_s = _new_id("imp"), watch.seconds
+        contest = None if slate.degraded or not slate.recommendations else contest
         await asyncio.to_thread(
             self.ledger.append,
             ImpressionEvent(
@@ -331,6 +356,7 @@ class Recommender:
                 adapter=slate.adapter,
                 degraded=slate.degraded,
                 latency_s=latency_s,
+                contest=contest,
             ),
         )
         watch.lap(Stage.LEDGER)
@@ -346,6 +372,7 @@ class Recommender:
             slate.adapter,
             latency_s,
             watch.laps,
+            contest,
         )
 
 

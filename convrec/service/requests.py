@@ -8,7 +8,7 @@ from convrec.dialogue.cut import Finish
 from convrec.dialogue.options import PLAIN, ReplyOptions
 from convrec.ranking.ranker import RankingVersion
 from convrec.service.stopwatch import Lap
-from convrec.types import Belief, Constraint, Intent, Profile, SessionState, Slate
+from convrec.types import Belief, Constraint, Contest, Intent, Profile, SessionState, Slate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class ChatRequest:
         k: Length of the slate; the message's own wish or the default where None.
         options: How the reply is written.
         version: What ranks the slate, its adapter loaded; the one that ranks all where None.
+        contest: Where the slate is shown beside another version's.
     """
 
     user_id: str
@@ -31,11 +32,15 @@ class ChatRequest:
     k: int | None = None
     options: ReplyOptions = PLAIN
     version: RankingVersion | None = None
+    contest: Contest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SlateReady:
-    """The slate of a turn, its impression already in the ledger; sent before any prose."""
+    """The slate of a turn, its impression already in the ledger; sent before any prose.
+
+    `suggestions` are messages that could follow in a conversation.
+    """
 
     user_id: str
     session_id: str | None
@@ -48,6 +53,8 @@ class SlateReady:
     adapter: str | None
     latency_s: float
     laps: tuple[Lap, ...] = ()
+    contest: Contest | None = None
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ class RecommendRequest:
         candidates: Rank just these items of the catalogue, known to the person or not; None retrieves.
         explain: Whether evidence is looked for.
         version: As for a ChatRequest.
+        rival: Another version that ranks too: the slate is a mix of both.
+        contest: Names both; needed with a rival.
     """
 
     user_id: str
@@ -96,6 +105,8 @@ class RecommendRequest:
     candidates: frozenset[str] | None = None
     explain: bool = True
     version: RankingVersion | None = None
+    rival: RankingVersion | None = None
+    contest: Contest | None = None
 
 
 @dataclass(frozen=True, slots=True)

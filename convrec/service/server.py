@@ -1,16 +1,14 @@
 """Owns the life of a server: brings the recommender up behind an open port, serves it, takes all of it down.
 
 The port answers from the first second (/ready says what is being done), so that a supervisor or a person sees
-progress; the chat page starts as a child process and is a client like any other.
+progress. A web page may share the port; it is a client like any other, and who starts the server brings it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -19,21 +17,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from convrec.data.catalogue import Catalogue
 from convrec.data.sources import EMBEDDER
 from convrec.engine.base import Engine
-from convrec.errors import ConvRecError, SettingsError
+from convrec.errors import SettingsError
 from convrec.progress import Progress
 from convrec.retrieval.index import Index, open_index
-from convrec.service.access import is_loopback, require_loopback
+from convrec.service.access import require_loopback
 from convrec.service.api import create_app
 from convrec.service.build import Workshop
 from convrec.service.engines import start_engine
 from convrec.service.erase import unlearned_position
 from convrec.service.experiment import Experiment
+from convrec.service.front import PATH, Front, Page, is_for_others
 from convrec.service.gate import Access
 from convrec.service.http11 import http_config
 from convrec.service.jobs import Jobs, retrain_command
@@ -51,21 +50,19 @@ from convrec.settings import Settings
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-_PATIENCE_S = 60.0
-"""How long the chat page may take to answer."""
 _OPEN = (
     "There are no API keys, so everybody on this machine may do everything, and nobody else anything; "
     "convrec keys create makes one"
 )
 
 
-async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
+async def serve(workshop: Workshop, steps: Steps, page: Page | None = None) -> None:
     """Serve until SIGINT or SIGTERM; on return every child process has ended and the index is free.
 
     Turns under way are finished first, while /ready says draining; a second signal does not wait for them.
 
     Args:
-        ui: Start the chat page too.
+        page: Is shown on the same port (front.py).
 
     Raises:
         ConvRecError: It cannot come up; the message says why.
@@ -86,8 +83,19 @@ async def serve(workshop: Workshop, steps: Steps, *, ui: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: (now if stop.is_set() else stop).set())
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_listening(slot, info, access, settings))
-        work = asyncio.create_task(_work(stack, workshop, slot, steps, url, ui=ui))
+        tracer = stack.enter_context(_tracer(settings))
+        api = create_app(
+            slot,
+            info=info,
+            max_turns=settings.max_turns,
+            access=access,
+            log_messages=settings.log_messages,
+            tracer=tracer,
+        )
+        key = workshop.keys.find(settings.bearer) if settings.bearer else None
+        front = Front(api, page, local=not is_for_others(key)) if page else None
+        url = await stack.enter_async_context(_listening(front or api, settings))
+        work = asyncio.create_task(_work(stack, workshop, slot, steps, url, front))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -138,7 +146,12 @@ def _access(workshop: Workshop, steps: Steps) -> Access:
 
 
 async def _work(
-    stack: AsyncExitStack, workshop: Workshop, slot: RecommenderSlot, steps: Steps, url: str, *, ui: bool
+    stack: AsyncExitStack,
+    workshop: Workshop,
+    slot: RecommenderSlot,
+    steps: Steps,
+    url: str,
+    front: Front | None,
 ) -> None:
     """Bring everything up, cheapest first; what was opened is closed by the stack."""
     told = _Told(steps, slot)
@@ -162,6 +175,7 @@ async def _work(
         engine.unload_adapter,
         active=version.adapter,
     )
+    slot.prompts = workshop.prompts
     slot.experiment = Experiment(settings.ab, workshop.registry.has)
     for trouble in await slot.experiment.begin(versions):
         steps.note(trouble)
@@ -188,12 +202,10 @@ async def _work(
     steps.note(f"API  {url}")
     # It reads all feedback, and only metrics tell it.
     slot.left_out = await asyncio.to_thread(workshop.left_out)
-    if ui:
-        # The page asks nobody who they are, and speaks for everybody that its key speaks for.
-        host = settings.host if is_loopback(settings.host) else "127.0.0.1"
-        with told.step("Starting the chat page"):
-            page = await stack.enter_async_context(_chat_page(url, host, settings.ui_port, settings.bearer))
-        steps.note(f"Chat {page}" + ("" if host == settings.host else " (this machine only: it has no log-in)"))
+    if front is not None:
+        with told.step("Starting the page"):
+            await stack.enter_async_context(front.showing(url, settings.bearer))
+        steps.note(f"Page {url}{PATH}" + (" (this machine only: it has no log-in)" if front.local else ""))
 
 
 def _shelf(workshop: Workshop, slot: RecommenderSlot, index: Index, engine: Engine) -> Shelf:
@@ -263,32 +275,21 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(
-    slot: RecommenderSlot, info: ServerInfo, access: Access, settings: Settings
-) -> AsyncIterator[str]:
-    """The API on an open port; yields its URL. On exit requests under way are finished first."""
+async def _listening(app: ASGIApp, settings: Settings) -> AsyncIterator[str]:
+    """An app on an open port; yields its URL. On exit requests under way are finished first."""
     host, port = settings.host, settings.port
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         opened = socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
-    with _tracer(settings) as tracer:
-        app = create_app(
-            slot,
-            info=info,
-            max_turns=settings.max_turns,
-            access=access,
-            log_messages=settings.log_messages,
-            tracer=tracer,
-        )
-        server = _Uvicorn(http_config(app))
-        serving = asyncio.create_task(server.serve(sockets=[opened]))
-        try:
-            yield _url(host, opened.getsockname()[1])
-        finally:
-            server.should_exit = True
-            await serving
+    server = _Uvicorn(http_config(app))
+    serving = asyncio.create_task(server.serve(sockets=[opened]))
+    try:
+        yield _url(host, opened.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @contextmanager
@@ -308,42 +309,6 @@ def _tracer(settings: Settings) -> Iterator[Tracer | None]:
         yield provider.get_tracer("convrec")
     finally:
         provider.shutdown()
-
-
-@asynccontextmanager
-async def _chat_page(api: str, host: str, port: int, key: str | None) -> AsyncIterator[str]:
-    """The chat page in a process of its own; yields its URL once it answers."""
-    command = (sys.executable, "-m", "ui.app", "--api", api, "--host", host, "--port", str(port))
-    # Not on the command line, which every process of the machine can read.
-    environment = os.environ | ({} if key is None else {"CONVREC_API_KEY": key})
-    page = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
-    url = _url(host, port)
-    try:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            deadline = time.monotonic() + _PATIENCE_S
-            while not await _answers(client, url):
-                if page.returncode is not None or time.monotonic() > deadline:
-                    raise ConvRecError(
-                        f"the chat page did not start at {url}; choose another --ui-port, or leave it out: --no-ui"
-                    )
-                await asyncio.sleep(0.2)
-        yield url
-    finally:
-        if page.returncode is None:
-            page.terminate()
-            try:
-                async with asyncio.timeout(5):
-                    await page.wait()
-            except TimeoutError:
-                page.kill()
-                await page.wait()
-
-
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await client.get(url)).status_code < 500
-    except httpx.HTTPError:
-        return False
 
 
 def _url(host: str, port: int) -> str:

@@ -15,10 +15,13 @@ from uuid import uuid4
 from convrec.dialogue.state import replay, update
 from convrec.errors import NotFoundError
 from convrec.ledger.ledger import Ledger
+from convrec.ledger.profile import standing
 from convrec.ledger.schema import SESSION, TURN
+from convrec.service.feedback import retractions
 from convrec.types import (
     Constraint,
     Event,
+    FeedbackEvent,
     ImpressionEvent,
     Intent,
     IntentKind,
@@ -50,11 +53,16 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One turn: the message, the slate that was shown, the prose as far as it was streamed."""
+    """One turn: the message, the slate that was shown, the prose as far as it was streamed.
+
+    Args:
+        feedback: On the slate, what still stands.
+    """
 
     turn: TurnEvent
     impression: ImpressionEvent | None = None
     reply: ReplyEvent | None = None
+    feedback: tuple[FeedbackEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +103,17 @@ class Sessions:
         slates = {event.turn_id: event for event in events if isinstance(event, ImpressionEvent)}
         replies = {event.turn_id: event for event in events if isinstance(event, ReplyEvent)}
         said = [turn for turn in _turns(events) if not turn.intent.dropped]
-        return Session(
-            _summary(events),
-            tuple(Exchange(turn, slates.get(turn.event_id), replies.get(turn.event_id)) for turn in said),
-            _state(events),
-        )
+        given = standing(self._ledger.feedback(user_id))
+        exchanges = [
+            Exchange(
+                turn,
+                shown := slates.get(turn.event_id),
+                replies.get(turn.event_id),
+                tuple(event for event in given if shown and event.impression_id == shown.event_id),
+            )
+            for turn in said
+        ]
+        return Session(_summary(events), tuple(exchanges), _state(events))
 
     def rename(self, user_id: str, session_id: str, title: str) -> SessionSummary:
         """Give a session a name, durably.
@@ -141,6 +155,23 @@ class Sessions:
         """
         self._of_session(user_id, session_id)
         return self._ledger.erase_session(user_id, session_id)
+
+    def take_back(self, user_id: str, session_id: str, turn_id: str) -> int:
+        """Remove a turn, durably, and take back what its message said of items: the next begins without it.
+
+        Feedback that was given on its slate stays.
+
+        Returns:
+            How many events were removed.
+
+        Raises:
+            NotFoundError: This user has no session of that id with such a turn.
+        """
+        if turn_id not in (turn.event_id for turn in _turns(self._of_session(user_id, session_id))):
+            raise NotFoundError(f"the session {session_id!r} has no turn {turn_id!r}; GET it to see its turns")
+        said = [e for e in standing(self._ledger.feedback(user_id)) if e.event_id.startswith(f"{turn_id}:")]
+        self._ledger.append_many(retractions(said, time.time()))
+        return self._ledger.erase_turn(user_id, session_id, turn_id)
 
     def _of_session(self, user_id: str, session_id: str) -> Sequence[Event]:
         events = self._ledger.events(user_id, session_id)

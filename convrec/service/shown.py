@@ -6,6 +6,7 @@ Of this process and in memory alone: it begins anew with every start. The ledger
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -16,6 +17,7 @@ from convrec.types import FeedbackEvent
 
 _SLATES = 10_000
 _JUDGED = 1_000
+_PART = 50
 
 
 @dataclass(slots=True)
@@ -100,7 +102,22 @@ class ShownSlates:
             requested: Of slates that something was asked for, whose match compares within a slate only, or of the
                 others, where match is a probability.
         """
-        judged = self._judged[requested].values()
-        if not judged:
-            return Calibration(float("nan"), float("nan"), 0)
-        return Calibration(fmean(e for e, _ in judged), fmean(o for _, o in judged), len(judged))
+        return _calibration(list(self._judged[requested].values()))
+
+    def drift(self, *, requested: bool) -> tuple[Calibration, ...]:
+        """The same in parts of 50 items in the order of their feedback; what is left over is the first, oldest.
+
+        Args:
+            requested: As for `calibration`.
+        """
+        judged = list(self._judged[requested].values())
+        left = len(judged) % _PART
+        parts = [judged[:left]] if left else []
+        parts += [judged[start : start + _PART] for start in range(left, len(judged), _PART)]
+        return tuple(map(_calibration, parts))
+
+
+def _calibration(judged: Sequence[tuple[float, float]]) -> Calibration:
+    if not judged:
+        return Calibration(float("nan"), float("nan"), 0)
+    return Calibration(fmean(e for e, _ in judged), fmean(o for _, o in judged), len(judged))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
+from convrec.prompting import Prompts
 from convrec.retrieval.base import Embedder
 from convrec.service.experiment import Experiment
 from convrec.service.metrics import Metrics
@@ -48,6 +49,7 @@ class RecommenderSlot:
         detail: What the server is doing until then, for people who ask /ready; may be changed at any time.
         versions: The adapter versions that requests may name, once they can be loaded.
         embedder: The text embedder, once it is loaded.
+        prompts: The prompt versions that requests may name, with `versions`.
 
     Attributes:
         turns: Those that are under way.
@@ -61,12 +63,14 @@ class RecommenderSlot:
         detail: str = "starting",
         versions: Versions | None = None,
         embedder: Embedder | None = None,
+        prompts: Prompts | None = None,
     ) -> None:
         self._recommender = recommender
         self._office: Office | None = None
         self.detail = detail
         self.versions = versions
         self.embedder = embedder
+        self.prompts = prompts
         self.turns = Turns()
         self.experiment = Experiment({})
         self.left_out: Mapping[str, int] = {}

@@ -1,45 +1,39 @@
-"""A turn ranked by the model that a request names. Owns the way from that name to a loaded version."""
+"""A turn answered by the model that a request names. Owns what the name changes of the turn."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 
-from convrec.errors import DataError, EngineError, EngineUnavailableError, NotFoundError
-from convrec.service.models import MODEL, no_model
 from convrec.service.recommender import Recommender
 from convrec.service.requests import ChatEvent, ChatRequest
 from convrec.service.slot import RecommenderSlot
+from convrec.service.variants import variant
+from convrec.types import Contest
 
 
 async def turn(
-    model: str, asked: ChatRequest, recommender: Recommender, slot: RecommenderSlot
+    model: str, asked: ChatRequest, recommender: Recommender, slot: RecommenderSlot, contest: str | None = None
 ) -> AsyncGenerator[ChatEvent, None]:
     """The events of a turn; see Recommender.chat.
 
     Args:
-        model: `convrec`, or the name of an adapter version.
+        model: `convrec`, or a name that variants.py knows.
         slot: Where versions are: those that requests may name, and those that are compared.
+        contest: The contest_id of what is answered by another version too.
 
     Raises:
         Problem: 404, there is no such model, or it cannot be loaded.
         EngineUnavailableError: The engine is down, so it cannot be loaded now.
     """
     async with AsyncExitStack() as stack:
-        versions = slot.versions
-        if model == MODEL:
-            asked = replace(asked, version=slot.experiment.version(asked.user_id))
-        else:
-            if versions is None:
-                raise no_model(model)
-            try:
-                version = await asyncio.to_thread(versions.find, model)
-                asked = replace(asked, version=await stack.enter_async_context(versions.using(version)))
-            except EngineUnavailableError:
-                raise
-            except (NotFoundError, DataError, EngineError) as error:
-                raise no_model(model, str(error)) from error
+        named = await stack.enter_async_context(variant(model, asked.user_id, recommender, slot))
+        asked = replace(
+            asked,
+            version=named.version,
+            options=replace(asked.options, prompt=named.reply),
+            contest=None if contest is None else Contest(contest, (named.name,)),
+        )
         async for event in await stack.enter_async_context(aclosing(recommender.chat(asked))):
             yield event

@@ -67,7 +67,11 @@ class EvidenceView(View):
 
 
 class RecommendationView(View):
-    """One entry of a slate; `why` says its evidence in one line."""
+    """One entry of a slate; `why` says its evidence in one line.
+
+    `match_interval` is where calibration places `match` with 95 % confidence; null where something was asked for,
+    because match compares within the slate only then, and where nothing was there to calibrate on.
+    """
 
     rank: int
     item_id: str
@@ -75,14 +79,23 @@ class RecommendationView(View):
     attributes: Attributes
     score: float
     match: float
+    match_interval: tuple[float, float] | None
     interest: float | None
     retrieval: float
     why: str
     evidence: tuple[EvidenceView, ...]
 
 
+class ContestView(View):
+    """By what versions are compared: a slate of one, or of two; `teams` says which of them put each item there."""
+
+    contest_id: str
+    versions: tuple[str, ...]
+    teams: tuple[int, ...]
+
+
 class SlateView(View):
-    """A slate as it is shown."""
+    """A slate as it is shown; in a conversation with messages that could follow."""
 
     user_id: str
     session_id: str | None
@@ -94,8 +107,10 @@ class SlateView(View):
     adapter: str | None
     prompt: str
     latency_ms: float
+    contest: ContestView | None = None
     intent: IntentView
     recommendations: tuple[RecommendationView, ...]
+    suggestions: tuple[str, ...]
 
 
 class BarView(View):
@@ -166,6 +181,7 @@ class ProfileView(View):
     disliked: tuple[TitleView, ...]
     beliefs: tuple[BeliefView, ...]
     comments: tuple[str, ...]
+    saved: tuple[TitleView, ...]
 
 
 class UserSummary(View):
@@ -190,8 +206,16 @@ class FacetView(View):
     bounds: tuple[float, float] | None = None
 
 
+class TongueView(View):
+    """What the domain is called in another language; labels by facet and value."""
+
+    noun: str
+    plural: str
+    labels: dict[str, dict[str, str]]
+
+
 class DomainView(View):
-    """The catalogue's kind and size."""
+    """The catalogue's kind and size; `tongues` by the code of a language."""
 
     name: str
     noun: str
@@ -202,6 +226,7 @@ class DomainView(View):
     rating_scale: tuple[float, float]
     facets: tuple[FacetView, ...]
     items: int
+    tongues: dict[str, TongueView]
 
 
 def slate_view(ready: SlateReady, catalogue: Catalogue) -> SlateView:
@@ -218,8 +243,10 @@ def slate_view(ready: SlateReady, catalogue: Catalogue) -> SlateView:
         adapter=ready.adapter,
         prompt=slate.prompt_hash,
         latency_ms=round(1000 * ready.latency_s, 1),
+        contest=ContestView.model_validate(ready.contest) if ready.contest else None,
         intent=IntentView.model_validate(ready.intent),
         recommendations=tuple(_recommendation_view(r, catalogue) for r in slate.recommendations),
+        suggestions=ready.suggestions,
     )
 
 
@@ -280,6 +307,7 @@ def profile_view(user: UserView, catalogue: Catalogue) -> ProfileView:
         disliked=_titles(profile.disliked, catalogue),
         beliefs=tuple(BeliefView.model_validate(belief) for belief in user.beliefs),
         comments=profile.comments,
+        saved=_titles(profile.saved, catalogue),
     )
 
 
@@ -301,6 +329,7 @@ def domain_view(catalogue: Catalogue) -> DomainView:
         rating_scale=domain.rating_scale,
         facets=tuple(_facet_view(facet, catalogue) for facet in catalogue.facets),
         items=len(catalogue),
+        tongues={code: TongueView.model_validate(tongue) for code, tongue in domain.tongues.items()},
     )
 
 
@@ -313,6 +342,7 @@ def _recommendation_view(recommendation: Recommendation, catalogue: Catalogue) -
         attributes=dict(item.attributes),
         score=recommendation.score,
         match=recommendation.match,
+        match_interval=recommendation.match_interval,
         interest=recommendation.interest,
         retrieval=recommendation.retrieval,
         why=why(recommendation.evidence, catalogue.domain, catalogue),
@@ -330,6 +360,12 @@ def _facet_view(facet: Facet, catalogue: Catalogue) -> FacetView:
 
 def _titles(item_ids: Sequence[str], catalogue: Catalogue) -> tuple[TitleView, ...]:
     return tuple(title_view(item_id, catalogue) for item_id in item_ids)
+
+
+def shown_view(item_id: str, catalogue: Catalogue) -> ItemView:
+    """An item that was shown, whether or not the catalogue still has it."""
+    item = catalogue.get(item_id)
+    return item_view(item) if item else ItemView(item_id=item_id, title=item_id, attributes={})
 
 
 def title_view(item_id: str, catalogue: Catalogue) -> TitleView:

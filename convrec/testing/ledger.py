@@ -12,6 +12,7 @@ from convrec.errors import DataError, EventConflictError, NotFoundError
 from convrec.ledger.ledger import Ledger
 from convrec.types import (
     Constraint,
+    Contest,
     ErasureEvent,
     Event,
     FeedbackEvent,
@@ -61,10 +62,19 @@ IMPRESSION = ImpressionEvent(
     degraded=True,
     latency_s=0.125,
 )
+MIXED = replace(
+    IMPRESSION, event_id="imp-2", session_id=None, contest=Contest("con-1", ("base", "films@1"), (1, 0))
+)
+BESIDE = replace(IMPRESSION, event_id="imp-3", session_id="s2", contest=Contest("con-2", ("base",)))
+VOTE = FeedbackEvent("vote-1", "ann", FeedbackType.PREFER, 12.5, impression_id="imp-3")
+TIE = FeedbackEvent("vote-2", "ann", FeedbackType.TIE, 13.0, impression_id="imp-3")
 REPLY = ReplyEvent("reply-1", "ann", "s1", "turn-1", 9.5, "Two for you.", 1.5)
 NAME = SessionEvent("name-1", "ann", "s1", 12.0, "Friday “night”")
 ERASURE = ErasureEvent("erasure-1", "0123456789abcdef", 12.0, "salt", 3, ("films/1",))
-EVENTS: tuple[Event, ...] = (LIKE, RATING, COMMENT, RETRACTION, TURN, IMPRESSION, REPLY, NAME, ERASURE)
+EVENTS: tuple[Event, ...] = (
+    *(LIKE, RATING, COMMENT, RETRACTION, TURN, IMPRESSION, REPLY, NAME),
+    *(MIXED, BESIDE, VOTE, TIE, ERASURE),
+)
 
 
 class LedgerConformance:
@@ -74,7 +84,7 @@ class LedgerConformance:
         """Reading gives equal events."""
         assert [ledger.append(event) for event in EVENTS] == [True] * len(EVENTS)
         assert tuple(ledger.get(event.event_id) for event in EVENTS) == EVENTS
-        kinds = {"feedback": 4, "turn": 1, "impression": 1, "reply": 1, "session": 1, "erasure": 1}
+        kinds = {"feedback": 6, "turn": 1, "impression": 3, "reply": 1, "session": 1, "erasure": 1}
         assert ledger.counts() == kinds
 
     def test_an_empty_ledger_is_empty(self, ledger: Ledger) -> None:
@@ -189,6 +199,18 @@ class LedgerConformance:
         assert ledger.turns("s1") == (others,)
         assert ledger.erase_session("ann", "s1") == 0
 
+    def test_erasing_a_turn_leaves_the_others_and_its_feedback(self, ledger: Ledger) -> None:
+        """Message, slate and reply go; of another's session nothing does."""
+        ledger.append_many(EVENTS)
+        before = ledger.events("ann", "s1")
+        assert ledger.erase_turn("bob", "s1", TURN.event_id) == 0
+        assert ledger.erase_turn("ann", "s1", TURN.event_id) == 3
+        assert not ledger.turns("s1")
+        assert [event for event in before if isinstance(event, FeedbackEvent | SessionEvent)] == [
+            *ledger.events("ann", "s1")
+        ]
+        assert ledger.erase_turn("ann", "s1", TURN.event_id) == 0
+
     def test_erasing_a_user_leaves_everybody_else(self, ledger: Ledger) -> None:
         """Whatever kind of event it is; what stands there instead does not name them."""
         ledger.append_many(EVENTS[:-1])
@@ -262,6 +284,8 @@ class LedgerConformance:
             ({"type": FeedbackType.COMMENT, "text": " \n"}, "text"),
             ({"type": FeedbackType.RETRACTION}, "retracts"),
             ({"type": FeedbackType.RETRACTION, "retracts": ""}, "retracts"),
+            ({"type": FeedbackType.PREFER}, "no item"),
+            ({"type": FeedbackType.TIE, "item_id": None, "impression_id": None}, "impression_id"),
         ],
         ids=str,
     )
@@ -277,15 +301,30 @@ class LedgerConformance:
             replace(IMPRESSION, latency_s=float("inf")),
             replace(IMPRESSION, candidates=(ScoredCandidate("i1", 0.0, float("nan"), 0.0),)),
             replace(IMPRESSION, turn_id=""),
+            replace(IMPRESSION, contest=Contest("c", ("a",), (0, 0))),
+            replace(IMPRESSION, contest=Contest("c", ("a", "b"), (0,))),
+            replace(IMPRESSION, contest=Contest("c", ("a", "b"), (0, 2))),
+            replace(IMPRESSION, contest=Contest("c", ())),
             replace(REPLY, turn_id=""),
             replace(TURN, session_id=""),
             replace(TURN, intent=Intent(IntentKind.REFINE, constraints=(Constraint("n", ">", 1e999, "must"),))),
         ],
-        ids=["latency", "interest", "impression turn", "reply turn", "session", "constraint"],
+        ids=[
+            *(
+                "latency",
+                "interest",
+                "impression turn",
+                "teams of one",
+                "too few teams",
+                "three teams",
+                "nobody's",
+            ),
+            *("reply turn", "session", "constraint"),
+        ],
     )
     def test_other_unusable_events_are_refused(self, ledger: Ledger, event: Event) -> None:
         """Ids are ids and numbers are finite everywhere."""
-        with pytest.raises(DataError, match=r"finite|turn_id|session_id"):
+        with pytest.raises(DataError, match=r"finite|turn_id|session_id|contest"):
             ledger.append(event)
         assert ledger.counts() == {}
 

@@ -31,11 +31,13 @@ from convrec.service.listening import Listener
 from convrec.service.recommender import Recommender
 from convrec.service.shelf import Shelf
 from convrec.service.slot import Office, RecommenderSlot
+from convrec.service.versions import Versions
 from convrec.settings import Settings
 from convrec.testing.retriever import HashEmbedder
-from convrec.training.registry import Registry
+from convrec.training.registry import AdapterVersion, Registry
 from convrec.types import Domain, Facet, FacetType, FeedbackEvent, FeedbackType, Item
 
+_BLEND = Blend(w_interest=0.1)
 _GRAPES = ("Riesling", "Syrah", "Malbec", "Pinot Noir", "Chardonnay")
 _PLACES = ("Amber Hill", "Stone Bridge", "Long Meadow", "Silver Creek", "Old Chapel", "North Terrace")
 
@@ -104,7 +106,7 @@ def small_server(
     engine: Engine,
     training: Callable[[TrainingRequest, Path], Sequence[str]] = no_training,
 ) -> Iterator[RecommenderSlot]:
-    """The same in a slot, with an office that can change the catalogue, the adapters and the jobs.
+    """The same in a slot, with adapters and prompts to name, and an office that can change what operators change.
 
     Args:
         training: The command of a job.
@@ -112,10 +114,13 @@ def small_server(
     with _cellar(folder, prompts_dir, engine, 5.0) as cellar:
         store = CatalogueStore(cellar.database)
         store.upsert(list(wine_list().values()))
-        slot = RecommenderSlot(cellar.recommender(cellar.index, wine_list()))
+        registry = Registry(folder / "adapters")
+        versions = Versions(registry, lambda _: None, cellar.version, engine.unload_adapter)
+        recommender = cellar.recommender(cellar.index, wine_list())
+        slot = RecommenderSlot(recommender, versions=versions, prompts=cellar.prompts)
         shelf = Shelf(slot, store, lambda: store.load(WINES), cellar.recommender, cellar.index)
         jobs = Jobs(folder / "jobs", training, folder / "retrain.log")
-        registry, settings = Registry(folder / "adapters"), Settings(data_dir=folder)
+        settings = Settings(data_dir=folder)
         keys = KeyStore(cellar.database)
         slot.open(
             Office(shelf, registry, jobs, lambda user_id: erase(user_id, cellar.ledger, registry, keys, settings))
@@ -135,6 +140,13 @@ class _Cellar:
     engine: Engine
     timeout_s: float
 
+    async def version(self, adapter: AdapterVersion | None) -> RankingVersion:
+        """An adapter, loaded, and its blend; None is the base model."""
+        if adapter is None:
+            return RankingVersion(_BLEND)
+        await self.engine.load_adapter(adapter.ref)
+        return RankingVersion(adapter.manifest.blend, adapter.ref.name)
+
     def recommender(self, index: Index, catalogue: Catalogue, before: Recommender | None = None) -> Recommender:
         """A recommender for an index and a catalogue."""
         retriever = HybridRetriever(index, catalogue, self.embedder)
@@ -144,7 +156,7 @@ class _Cellar:
             retriever=retriever,
             ranker=BlendRanker(
                 Interest(self.engine, self.prompts.load("rank"), catalogue),
-                RankingVersion(Blend(w_interest=0.1)),
+                RankingVersion(_BLEND),
                 catalogue,
                 self.timeout_s,
                 before.breaker if before else None,

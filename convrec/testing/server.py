@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPResponse
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from convrec.service.http11 import http_config
 
@@ -18,7 +18,7 @@ _TIMEOUT_S = 10.0
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The app on a free port of the loopback, in a thread of its own; yields its URL."""
     server = uvicorn.Server(http_config(app))
     with socket.create_server(("127.0.0.1", 0)) as listener:

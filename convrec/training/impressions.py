@@ -6,7 +6,7 @@ Of an item's y in [0, 1] and of how much that counts:
 | --- | --- | --- |
 | LIKE, PURCHASE | 1 | 1 |
 | RATING | its place on the scale | 1 |
-| CLICK | 1 | 0.5 |
+| CLICK, SAVE | 1 | 0.5 |
 | DISLIKE, NOT_INTERESTED | 0 | 1 |
 | none, but an item further down got one of y > 0 | 0 | 0.3 |
 | SEEN, or none otherwise | left out | |
@@ -79,7 +79,7 @@ def feedback_examples(
 
 def says(event: FeedbackEvent, scale: tuple[float, float]) -> tuple[float, float] | None:
     """y and weight of one event by the table; None where it says neither yes nor no."""
-    if event.type is FeedbackType.CLICK:
+    if event.type in (FeedbackType.CLICK, FeedbackType.SAVE):
         return _CLICKED
     thought = opinion(event, scale)
     return None if thought is None else (thought, 1.0)

@@ -64,7 +64,7 @@ def read_manifest(folder: Path) -> AdapterManifest:
     file = folder / MANIFEST
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
-        return AdapterManifest(**{**told, "reasons": tuple(told["reasons"]), "blend": Blend(**told["blend"])})
+        return AdapterManifest(**{**told, "reasons": tuple(told["reasons"]), "blend": Blend.read(told["blend"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"{file} cannot be read ({error}); promote another version or train again") from error
 

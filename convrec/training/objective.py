@@ -7,6 +7,13 @@ With x(u, i) = scale * logit f(u, i), o the offset that stands for retrieval, y 
     softmax       - sum_i y_i log softmax(x + o)_i / sum_i y_i, over the candidates; 0 where nothing was wanted
 
 `scale` below 1 lets training start near retrieval, because an untrained model's logits are noise.
+
+Compared by scripts/compare_training.py (MovieLens-100K, 400 examples, half of them opinions, judged by 300; one
+run on an H100 in bfloat16; of softmax and of going on from an earlier adapter there is no figure yet):
+
+                  NDCG of the examples that choose    AUC of f, opinions       weight in the blend
+    bce           .626 -> .639 (of f alone)           .639 [.606, .674]        0
+    bce+offset    .706 -> .732 (with the offset)      .641 [.608, .674]        0
 """
 
 from __future__ import annotations

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from convrec.data.catalogue import Catalogue, written
 from convrec.evaluation.base import Case, Task
+from convrec.evaluation.datasets.base import ConversationTurn, Dataset
+from convrec.evaluation.protocols import spoken
 from convrec.types import FacetType, FeedbackEvent, RetrievalQuery
 
 _OPENINGS = (
@@ -19,6 +21,8 @@ _OPENINGS = (
     "do you know any ",
     "in the mood for ",
 )
+_MIN_SAID = 20
+"""Characters before an item is named; "Hi!" asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,47 @@ def conversation_pairs(cases: Iterable[Case]) -> list[Pair]:
         for case in cases
         for target in case.targets
     ]
+
+
+def mention_pairs(turns: Iterable[ConversationTurn], catalogue: Catalogue) -> list[Pair]:
+    """A pair per item when it is first named by its title: what was said before asks for it as well.
+
+    Args:
+        turns: Of whole conversations, each in order.
+        catalogue: Whose titles are looked for.
+    """
+    last = {turn.dialog_id: turn for turn in turns}
+    pairs = []
+    for turn in last.values():
+        related = frozenset({*turn.named, *turn.recommended})
+        new = dict.fromkeys(turn.named)
+        for place, said in enumerate(turn.utterances):
+            text = spoken(turn.utterances[:place])
+            named = [item_id for item_id in new if catalogue[item_id].title in said]
+            if len(text) > _MIN_SAID:
+                pairs += [Pair(text, item_id, related) for item_id in named]
+            for item_id in named:
+                del new[item_id]
+    return pairs
+
+
+def learned_pairs(
+    talks: Dataset, task: Task, without: Collection[str] = (), *, all_of_it: bool = False
+) -> list[Pair]:
+    """What a task of the conversation protocol lets an embedder learn from: targets and mentions, each once.
+
+    Args:
+        talks: The task's data set.
+        task: Says which conversations are learned from.
+        without: Conversations that are left out.
+        all_of_it: Those that it judges by as well.
+    """
+    cases = [*task.examples, *(task.cases if all_of_it else ())]
+    units = {case.unit for case in cases} - {*without}
+    pairs = conversation_pairs(case for case in cases if case.unit in units)
+    mentions = mention_pairs((turn for turn in talks.learn if turn.dialog_id in units), task.catalogue)
+    known = {(pair.text, pair.item_id) for pair in pairs}
+    return pairs + [pair for pair in mentions if (pair.text, pair.item_id) not in known]
 
 
 def catalogue_pairs(catalogue: Catalogue, per_item: int = 2, seed: int = 0) -> list[Pair]:

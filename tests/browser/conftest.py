@@ -12,17 +12,19 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convrec.engine.base import Sampling
 from convrec.service.api import create_app
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
-from convrec.testing.recommender import small_recommender
+from convrec.testing.recommender import small_server
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -52,6 +54,22 @@ class SlowEngine(FakeEngine):
             yield piece
 
 
+class SlateClock:
+    """An app around another that notes when it sends a slate; seconds since the epoch."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.sent: list[float] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting(message: Message) -> None:
+            if b'"recommendations":' in message.get("body", b"")[:100_000]:
+                self.sent.append(time.time())
+            await send(message)
+
+        await self._app(scope, receive, noting)
+
+
 @dataclass
 class Api:
     """The API server: its engine, and whether it runs. A new start listens on the same port."""
@@ -59,6 +77,7 @@ class Api:
     slot: RecommenderSlot
     engine: SlowEngine
     port: int
+    clock: SlateClock | None = None
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
 
@@ -68,8 +87,9 @@ class Api:
 
     def start(self) -> None:
         app = create_app(self.slot, info=ServerInfo(model="fake-lm", version="1", started=1.0))
+        self.clock = SlateClock(app)
         self._server = uvicorn.Server(
-            uvicorn.Config(app, port=self.port, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+            uvicorn.Config(self.clock, port=self.port, log_level="warning", ws="none", timeout_graceful_shutdown=1)
         )
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
@@ -81,17 +101,17 @@ class Api:
             self._thread.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     engine = SlowEngine()
-    with small_recommender(tmp_path_factory.mktemp("page"), ROOT / "prompts", engine) as recommender:
-        api = Api(RecommenderSlot(recommender), engine, _free_port())
+    with small_server(tmp_path_factory.mktemp("page"), ROOT / "prompts", engine) as slot:
+        api = Api(slot, engine, _free_port())
         api.start()
         yield api
         api.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def home(api: Api) -> Iterator[str]:
     """The address of the chat page, started as an operator starts it."""
     port = _free_port()
@@ -105,7 +125,8 @@ def home(api: Api) -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture(scope="module")
+# Of these tests alone: while playwright is there, its event loop runs, and no other can.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
@@ -115,23 +136,63 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def context(browser: Browser, home: str) -> Iterator[BrowserContext]:
-    """A browser session of its own, in which nothing may go wrong and nothing may leave for another host."""
-    faults: list[str] = []
+class Watched:
+    """Browser sessions of a page, in which nothing may go wrong and nothing may leave for another host."""
 
-    def note(fault: bool, text: str) -> None:
+    def __init__(self, browser: Browser, home: str) -> None:
+        self._browser = browser
+        self._home = home
+        self._contexts: list[BrowserContext] = []
+        self.faults: list[str] = []
+
+    def open(self, **options: Any) -> BrowserContext:
+        """Another session; options are of Browser.new_context."""
+        context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.on("console", lambda message: self._note(message.type == "error", message.text))
+        context.on("weberror", lambda error: self._note(True, str(error.error)))
+        context.on("dialog", lambda dialog: (self._note(True, dialog.message), dialog.dismiss()))
+        own = (self._home, "data:", "blob:")
+        context.on("request", lambda request: self._note(not request.url.startswith(own), request.url))
+        self._contexts.append(context)
+        return context
+
+    def close(self) -> None:
+        """End all."""
+        for context in self._contexts:
+            context.close()
+
+    def _note(self, fault: bool, text: str) -> None:
         if fault:
-            faults.append(text)
+            self.faults.append(text)
 
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.on("console", lambda message: note(message.type == "error", message.text))
-    context.on("weberror", lambda error: note(True, str(error.error)))
-    context.on("dialog", lambda dialog: (note(True, dialog.message), dialog.dismiss()))
-    context.on("request", lambda request: note(not request.url.startswith((home, "data:", "blob:")), request.url))
-    yield context
-    context.close()
-    assert faults == []
+
+@pytest.fixture(scope="package")
+def sessions(browser: Browser, home: str) -> Iterator[Watched]:
+    watched = Watched(browser, home)
+    yield watched
+    watched.close()
+
+
+@pytest.fixture(scope="package")
+def usual(sessions: Watched) -> BrowserContext:
+    """The browser session of most tests: its cache makes pages load as they do for people who come back."""
+    return sessions.open()
+
+
+@pytest.fixture
+def watched(sessions: Watched) -> Iterator[Watched]:
+    """Sessions in which nothing goes wrong during a test."""
+    sessions.faults.clear()
+    yield sessions
+    assert sessions.faults == []
+
+
+@pytest.fixture
+def context(watched: Watched, usual: BrowserContext) -> Iterator[BrowserContext]:
+    """A browser without pages."""
+    yield usual
+    for page in usual.pages:
+        page.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from rich.console import Console
+from convrec.cli import _page
 from convrec.console import ConsoleSteps
 from convrec.service import server
 from convrec.service.build import Workshop
@@ -41,7 +42,8 @@ workshop = Workshop(Settings(data_dir=folder, adapters_dir=folder / "adapters", 
 workshop.store.upsert(list(wine_list().values()))
 workshop.store.set_domain("generic")
 (folder / "blend.json").write_text("{}")
-asyncio.run(server.serve(workshop, ConsoleSteps(Console(file=sys.stdout, width=200)), ui=False))
+page = _page() if len(sys.argv) > 2 else None
+asyncio.run(server.serve(workshop, ConsoleSteps(Console(file=sys.stdout, width=200)), page))
 """
 BODY = {"model": "convrec", "stream": True, "messages": [{"role": "user", "content": "a Riesling"}], "user": "ann"}
 
@@ -85,3 +87,31 @@ def test_sigterm_finishes_streams_and_says_draining_meanwhile(tmp_path: Path) ->
         process.communicate()
     assert chunks[-1] == "[DONE]"
     assert json.loads(chunks[-2])["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_page_that_is_open_in_a_browser_does_not_hold_the_server_up(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), "page"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    client = httpx.Client(verify=False, timeout=60)
+    try:
+        assert process.stdout is not None
+        said = next(line for line in process.stdout if "Page http" in line)
+        page = re.search(r"http://\S+", said).group()
+        assert page.endswith("/ui")
+        for name in ("", "compare", "operator"):
+            assert "gradio" in client.get(f"{page}/{name}").raise_for_status().text
+        # As every open tab does, for as long as it is open.
+        with client.stream("GET", f"{page}/gradio_api/heartbeat/tab") as heart:
+            beats = heart.iter_lines()
+            assert "ALIVE" in next(beats)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            list(beats)
+        assert process.wait(30) == 0
+        assert time.monotonic() - began < 10
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        client.close()
+        process.kill()
+        process.communicate()

@@ -12,6 +12,7 @@ from convrec.ledger.schema import from_row, to_row
 from convrec.types import (
     Clarification,
     Constraint,
+    Contest,
     Drop,
     ErasureEvent,
     Event,
@@ -76,21 +77,25 @@ INTENTS = st.builds(
 CANDIDATES = st.builds(ScoredCandidate, ANY_TEXT, FINITE, _maybe(FINITE), FINITE)
 
 
+VOTES = (FeedbackType.PREFER, FeedbackType.TIE)
+
+
 @st.composite
 def feedback(draw: st.DrawFn, ids: st.SearchStrategy[str] = ANY_ID) -> FeedbackEvent:
     kind = draw(st.sampled_from(FeedbackType))
+    vote = kind in VOTES
     item = _maybe(ids) if kind in (FeedbackType.COMMENT, FeedbackType.RETRACTION) else ids
     return FeedbackEvent(
         event_id=draw(ids),
         user_id=draw(ids),
         type=kind,
         timestamp=draw(FINITE),
-        item_id=draw(item),
+        item_id=None if vote else draw(item),
         rating=draw(FINITE) if kind is FeedbackType.RATING else None,
         text=draw(ANY_TEXT.filter(str.strip)) if kind is FeedbackType.COMMENT else None,
         retracts=draw(ids) if kind is FeedbackType.RETRACTION else None,
         session_id=draw(_maybe(ids)),
-        impression_id=draw(_maybe(ids)),
+        impression_id=draw(ids if vote else _maybe(ids)),
     )
 
 
@@ -109,6 +114,7 @@ IMPRESSIONS = st.builds(
     adapter=_maybe(ANY_TEXT),
     degraded=st.booleans(),
     latency_s=FINITE,
+    contest=_maybe(st.builds(Contest, ANY_TEXT, st.tuples(ANY_TEXT))),
 )
 REPLIES = st.builds(ReplyEvent, ANY_ID, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT, FINITE)
 NAMES = st.builds(SessionEvent, ANY_ID, ANY_ID, ANY_ID, FINITE, ANY_TEXT)
@@ -156,7 +162,10 @@ def test_feedback_of_another_type_is_stored_only_with_what_that_type_needs(
         FeedbackType.RETRACTION: {"retracts"},
     }
     itemless = kind in (FeedbackType.COMMENT, FeedbackType.RETRACTION)
-    if carried == needed.get(kind, set()) and (itemless or changed.item_id is not None):
+    sound = itemless or changed.item_id is not None
+    if kind in VOTES:
+        sound = changed.item_id is None and changed.impression_id is not None
+    if carried == needed.get(kind, set()) and sound:
         assert to_row(changed)["type"] == kind
     else:
         with pytest.raises(DataError):
@@ -166,7 +175,7 @@ def test_feedback_of_another_type_is_stored_only_with_what_that_type_needs(
 @given(feedback())
 def test_signals_are_within_minus_one_and_one(event: FeedbackEvent) -> None:
     value = signal(event, SCALE)
-    assert (value is None) == (event.type in (FeedbackType.COMMENT, FeedbackType.RETRACTION))
+    assert (value is None) == (event.type in (FeedbackType.COMMENT, FeedbackType.RETRACTION, *VOTES))
     assert value is None or -1 <= value <= 1
 
 

@@ -2,7 +2,7 @@
 
 chat      ask for slates, look at items, at a person's profile and conversations
 feedback  say what people did
-admin     change catalogue, adapters and trainings; list, export and erase people; what slates led to
+admin     change catalogue, adapters and trainings; list, export and erase people; watch what happens
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from convrec.service.keys import Scope
 from convrec.service.routes import (
+    activity,
     adapters,
     explain,
     feedback,
@@ -24,9 +25,11 @@ from convrec.service.routes import (
     users,
 )
 
+_WATCHING = (activity.router, feedback.watching)
+
 SCOPES: Mapping[Scope, tuple[APIRouter, ...]] = {
     # users.reading's path takes any rest for an id: it must come after the others of users.
     Scope.FEEDBACK: (feedback.router, users.importing),
-    Scope.ADMIN: (users.ruling, items.writing, adapters.router, jobs.router, stats.router),
+    Scope.ADMIN: (users.ruling, items.writing, adapters.router, jobs.router, stats.router, *_WATCHING),
     Scope.CHAT: (recommendations.router, explain.router, sessions.router, items.reading, users.reading),
 }

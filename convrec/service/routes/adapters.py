@@ -65,7 +65,7 @@ class ManifestView(BaseModel):
     domain: str
     accepted: bool
     reasons: tuple[str, ...]
-    blend: dict[str, float]
+    blend: dict[str, float | tuple[float, ...]]
     metrics: dict[str, Any]
     data: dict[str, Any]
     config: dict[str, Any]

@@ -1,26 +1,30 @@
-"""Routes by which clients say what people did: one event, or up to a thousand. Owns their shapes."""
+"""Routes by which clients say what people did: one event or a thousand, and what came last. Owns shapes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Literal, Self
 from uuid import uuid4
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from convrec.data.catalogue import Catalogue
 from convrec.errors import ConvRecError
-from convrec.service.feedback import Outcome, record_many
+from convrec.service.feedback import Outcome, record_many, retract_item
 from convrec.service.problems import ErrorBody, Problem, problem_of
 from convrec.service.routes.refusals import TOO_LARGE, refusals
 from convrec.service.schemas import Body, Finite, Id, Text
 from convrec.service.slot import RecommenderDep, ServedDep
+from convrec.service.views import title_view
 from convrec.types import FeedbackEvent, FeedbackType
 
 MAX_EVENTS = 1_000
 
 router = APIRouter()
+watching = APIRouter()
 
 
 class FeedbackBody(Body):
@@ -33,6 +37,7 @@ class FeedbackBody(Body):
                 {"user_id": "ann", "type": "like", "item_id": "42", "impression_id": "imp-1f0c"},
                 {"event_id": "app-7", "user_id": "ann", "type": "rating", "item_id": "42", "rating": 4},
                 {"user_id": "ann", "type": "retraction", "retracts": "app-7"},
+                {"user_id": "ann", "type": "prefer", "impression_id": "imp-2e4a"},
             ]
         },
     )
@@ -45,7 +50,10 @@ class FeedbackBody(Body):
     text: Text | None = Field(default=None, description="Only for a comment.")
     retracts: Id | None = Field(default=None, description="event_id taken back; only for a retraction.")
     session_id: Id | None = None
-    impression_id: Id | None = None
+    impression_id: Id | None = Field(
+        default=None,
+        description="The slate that it is about. `prefer`: the better one of a contest; `tie`: either of both.",
+    )
     timestamp: float | None = Field(
         default=None, ge=0, lt=1e11, description="Seconds since the Unix epoch, UTC; now when absent."
     )
@@ -137,6 +145,83 @@ class BatchAnswer(BaseModel):
     outcomes: Annotated[tuple[EventOutcome, ...], Field(max_length=MAX_EVENTS)]
 
 
+class StoredFeedback(BaseModel):
+    """A feedback event of the ledger; `title` is null where it is about no item."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "event_id": "app-7",
+                    "user_id": "ann",
+                    "type": "rating",
+                    "timestamp": 1767225600.0,
+                    "item_id": "42",
+                    "title": "Alien (1979)",
+                    "rating": 4.0,
+                    "text": None,
+                    "retracts": None,
+                    "session_id": None,
+                    "impression_id": "imp-1f0c",
+                }
+            ]
+        }
+    )
+
+    event_id: str
+    user_id: str
+    type: FeedbackType
+    timestamp: float
+    item_id: str | None
+    title: str | None
+    rating: float | None
+    text: str | None
+    retracts: str | None
+    session_id: str | None
+    impression_id: str | None
+
+    @classmethod
+    def of(cls, event: FeedbackEvent, catalogue: Catalogue) -> Self:
+        """With the title that the catalogue has for its item."""
+        title = None if event.item_id is None else title_view(event.item_id, catalogue).title
+        return cls(title=title, **asdict(event))
+
+
+class LatestFeedback(BaseModel):
+    """The latest first."""
+
+    data: tuple[StoredFeedback, ...]
+
+
+@watching.get("/feedback", summary="What people did last", responses=refusals())
+async def latest(
+    recommender: RecommenderDep, limit: Annotated[int, Query(ge=1, le=MAX_EVENTS)] = 50
+) -> LatestFeedback:
+    """The events that were stored last, of everybody, whatever moment they are of."""
+    events = await asyncio.to_thread(recommender.ledger.latest_feedback, limit)
+    return LatestFeedback(data=tuple(StoredFeedback.of(event, recommender.catalogue) for event in events))
+
+
+class RetractionBody(Body):
+    """Whose word on which item is taken back."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"user_id": "ann", "item_id": "42"}]}
+    )
+
+    user_id: Id
+    item_id: Id
+
+
+class RetractionAnswer(BaseModel):
+    """The event_ids that no longer count."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": "42", "retracted": ["app-7"]}]})
+
+    item_id: str
+    retracted: tuple[str, ...]
+
+
 @router.post(
     "/feedback",
     summary="Say what a person did",
@@ -186,6 +271,18 @@ async def feedback_batch(body: FeedbackBatch, served: ServedDep, recommender: Re
         refused=counts.count("refused"),
         outcomes=told,
     )
+
+
+@router.post("/feedback/retractions", summary="Take back what a person said of an item", responses=refusals())
+async def retractions(body: RetractionBody, served: ServedDep, recommender: RecommenderDep) -> RetractionAnswer:
+    """All feedback of the person on the item that still stands is taken back, durably, as by retractions of each.
+
+    The next slate no longer knows of it. Where nothing stands, nothing happens.
+    """
+    back = await asyncio.to_thread(retract_item, body.user_id, body.item_id, recommender.ledger, time.time())
+    for event in back:
+        served.metrics.feedback(event, recommender.catalogue.domain.rating_scale)
+    return RetractionAnswer(item_id=body.item_id, retracted=tuple(str(event.retracts) for event in back))
 
 
 def _told(event_id: str, outcome: Outcome) -> EventOutcome:

@@ -20,6 +20,7 @@ from convrec.service.views import DomainView, ItemView, domain_view, item_view
 from convrec.types import Item
 
 MAX_ITEMS = 1_000
+MAX_STARTERS = 50
 
 ItemPath = Annotated[Id, Path(examples=["42"])]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
@@ -116,6 +117,18 @@ class ItemsView(BaseModel):
     limit: int
 
 
+class StartersView(BaseModel):
+    """Items to begin with, the first the most popular."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"data": [{"item_id": "42", "title": "Alien", "attributes": {"year": 1979}}]}]
+        }
+    )
+
+    data: tuple[ItemView, ...]
+
+
 @reading.get("/domain", summary="The catalogue's kind", responses=refusals())
 async def domain(recommender: RecommenderDep) -> DomainView:
     """Nouns, verbs, rating scale, and the facets that filters can name with their values or bounds."""
@@ -135,6 +148,17 @@ async def items(
     found = await asyncio.to_thread(_titled, recommender.catalogue, title)
     page = tuple(item_view(recommender.catalogue[item_id]) for item_id in found[offset : offset + limit])
     return ItemsView(data=page, total=len(found), offset=offset, limit=limit)
+
+
+# Before the item's route, which would take "starters" for an id.
+@reading.get("/items/starters", summary="Items to begin with", responses=refusals())
+async def starters(
+    recommender: RecommenderDep,
+    user_id: Annotated[Id, Query(description="Whom they are for.", examples=["ann"])],
+    k: Annotated[int, Query(ge=1, le=MAX_STARTERS)] = 12,
+) -> StartersView:
+    """Popular items that are unlike each other and that the person has not met, to ask a newcomer about."""
+    return StartersView(data=tuple(item_view(one) for one in await recommender.starters(user_id, k)))
 
 
 @reading.get("/items/{item_id:path}", summary="One item", responses=refusals(not_found="There is no such item."))

@@ -20,6 +20,13 @@ from convrec.service.stream import EventStream
 JobPath = Annotated[Id, Path(examples=["job-18c0f2a9d3b4e5f6-1a2b3c4d"])]
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 
+_STREAM = """id: 1
+event: progress
+data: {"step":"Training on 600 examples","fraction":0.25,"what":"loss 0.431, 1.20 examples/s",\
+"figures":{"step":150,"loss":0.431,"ndcg":0.86}}
+
+"""
+
 router = APIRouter(tags=["jobs"])
 
 
@@ -106,9 +113,10 @@ async def job(job_id: JobPath, office: OfficeDep) -> JobView:
     responses={
         **refusals(not_found="There is no such job."),
         200: {
-            "description": "Server-sent events: `progress` with `step`, `fraction` in [0, 1] and `what` (while it "
-            "trains, the loss) or a `note`; `end` with the job is the last.",
-            "content": {"text/event-stream": {}},
+            "description": "Server-sent events: `progress` with `step`, `fraction` in [0, 1] and `what`, while it "
+            "trains with `figures` (`step`, `loss`, `ndcg` of the examples that choose), or a `note`; `end` with "
+            "the job is the last.",
+            "content": {"text/event-stream": {"example": _STREAM}},
         },
     },
     response_class=StreamingResponse,

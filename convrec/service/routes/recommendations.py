@@ -1,28 +1,36 @@
-"""POST /v1/recommendations: a slate without a conversation. Owns which filters a catalogue can meet."""
+"""POST /v1/recommendations: a slate without a conversation, by one version or by two. Owns which filters hold."""
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import NotFoundError
+from convrec.service.models import MODEL
 from convrec.service.problems import Problem
 from convrec.service.requests import RecommendRequest
 from convrec.service.routes.refusals import refusals
 from convrec.service.schemas import Body, FilterBody, Id, Length, Text
 from convrec.service.slot import RecommenderDep, ServedDep
 from convrec.service.stream import while_connected
+from convrec.service.variants import Variant, variant
 from convrec.service.views import SlateView, slate_view
-from convrec.types import Constraint, FacetType
+from convrec.types import Constraint, Contest, FacetType
 
 MAX_CANDIDATES = 200
 _NAMED = 10
 """So many unknown candidates are named in the message."""
 
 router = APIRouter(tags=["recommendations"])
+
+
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class RecommendationBody(Body):
@@ -35,6 +43,7 @@ class RecommendationBody(Body):
                 {"user_id": "ann", "k": 5, "query": "something light"},
                 {"user_id": "ann", "filters": [{"facet": "year", "op": ">=", "value": 1990}], "exclude": ["42"]},
                 {"user_id": "ann", "candidates": ["7", "42", "99"], "explain": False},
+                {"user_id": "ann", "interleave": ["convrec", "base"]},
             ]
         },
     )
@@ -52,6 +61,12 @@ class RecommendationBody(Body):
         "and what the words rule out still take items away. Their order does not matter.",
     )
     explain: bool = Field(default=True, description="False: no evidence is looked for, `why` is empty.")
+    model: ModelName = Field(default=MODEL, description="What ranks; GET /v1/models lists the names.")
+    interleave: Annotated[list[ModelName], Field(min_length=2, max_length=2)] | None = Field(
+        default=None,
+        description="Two models instead of `model`: they put items on one slate in turns, `contest` says which "
+        "put which, and what is clicked compares them. Such slates count for no other figure.",
+    )
 
 
 @router.post("/recommendations", summary="A slate without a conversation", responses=refusals())
@@ -67,11 +82,31 @@ async def recommendations(
         exclude=frozenset(body.exclude),
         candidates=None if body.candidates is None else _known(body.candidates, recommender.catalogue),
         explain=body.explain,
-        version=served.slot.experiment.version(body.user_id),
     )
-    made = await while_connected(request, recommender.recommend(asked))
+    async with AsyncExitStack() as stack:
+        named = [
+            await stack.enter_async_context(variant(model, body.user_id, recommender, served.slot))
+            for model in body.interleave or [body.model]
+        ]
+        made = await while_connected(request, recommender.recommend(_by(named, asked)))
     served.metrics.slate(made)
     return slate_view(made, recommender.catalogue)
+
+
+def _by(named: list[Variant], asked: RecommendRequest) -> RecommendRequest:
+    """The request, ranked by one version or by two."""
+    if len(named) == 1:
+        return replace(asked, version=named[0].version)
+    first, second = named
+    if first.name == second.name or first.reply or second.reply:
+        raise Problem(
+            400,
+            f"{first.name} and {second.name} do not rank differently; name two that do",
+            code="invalid_value",
+            param="interleave",
+        )
+    contest = Contest(f"con-{uuid4().hex}", (first.name, second.name))
+    return replace(asked, version=first.version, rival=second.version, contest=contest)
 
 
 def _known(item_ids: list[str], catalogue: Catalogue) -> frozenset[str]:

@@ -16,10 +16,11 @@ from convrec.service.routes.refusals import refusals
 from convrec.service.schemas import Body, Finite, Id
 from convrec.service.sessions import Exchange, Sessions
 from convrec.service.slot import RecommenderDep
-from convrec.service.views import ConstraintView, MentionView, TitleView, title_view
-from convrec.types import Constraint, Op, SessionState
+from convrec.service.views import ConstraintView, ItemView, MentionView, shown_view
+from convrec.types import Constraint, FeedbackType, Op, SessionState
 
 SessionPath = Annotated[Id, Path(examples=["ses-1f0c"])]
+TurnPath = Annotated[Id, Path(examples=["turn-1f0c"])]
 UserQuery = Annotated[Id, Query(description="Whose session it is.", examples=["ann"])]
 
 router = APIRouter(tags=["sessions"])
@@ -69,6 +70,17 @@ class StateView(BaseModel):
     constraints: tuple[ConstraintView, ...]
 
 
+class GivenView(BaseModel):
+    """Feedback on an item of a slate, as it stands."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    event_id: str
+    type: FeedbackType
+    item_id: str | None
+    timestamp: float
+
+
 class ExchangeView(BaseModel):
     """One turn; no slate where none could be made, no reply where none was streamed."""
 
@@ -76,7 +88,8 @@ class ExchangeView(BaseModel):
     timestamp: float
     message: str
     impression_id: str | None
-    slate: tuple[TitleView, ...]
+    slate: tuple[ItemView, ...]
+    feedback: tuple[GivenView, ...]
     degraded: bool
     adapter: str | None
     reply: str | None
@@ -108,6 +121,15 @@ class DropBody(Body):
     facet: Annotated[str, StringConstraints(max_length=256)]
     op: Op
     value: Finite | Annotated[str, StringConstraints(max_length=256)]
+
+
+class TurnDeleted(BaseModel):
+    """How many events of it were removed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"turn_id": "turn-1f0c", "events": 3}]})
+
+    turn_id: str
+    events: int
 
 
 class SessionDeleted(BaseModel):
@@ -164,6 +186,20 @@ async def rename(session_id: SessionPath, user_id: UserQuery, body: RenameBody, 
     return SessionView.model_validate(await asyncio.to_thread(kept.rename, user_id, session_id, body.title))
 
 
+# Before the session's route, which would take "/turns/..." for a part of the id.
+@router.delete(
+    "/sessions/{session_id:path}/turns/{turn_id}",
+    summary="Take a message back",
+    responses=refusals(not_found="This user has no such session, or it has no such turn."),
+)
+async def take_back(
+    session_id: SessionPath, turn_id: TurnPath, user_id: UserQuery, kept: SessionsDep
+) -> TurnDeleted:
+    """Removes the message, its slate and its reply; what the message said of items is taken back."""
+    events = await asyncio.to_thread(kept.take_back, user_id, session_id, turn_id)
+    return TurnDeleted(turn_id=turn_id, events=events)
+
+
 @router.delete(
     "/sessions/{session_id:path}", summary="Delete a conversation", responses=refusals(not_found=_ABSENT)
 )
@@ -191,7 +227,8 @@ def _exchange(exchange: Exchange, catalogue: Catalogue) -> ExchangeView:
         timestamp=exchange.turn.timestamp,
         message=exchange.turn.message,
         impression_id=shown.event_id if shown else None,
-        slate=tuple(title_view(item_id, catalogue) for item_id in shown.slate) if shown else (),
+        slate=tuple(shown_view(item_id, catalogue) for item_id in shown.slate) if shown else (),
+        feedback=tuple(GivenView.model_validate(event) for event in exchange.feedback),
         degraded=shown.degraded if shown else False,
         adapter=shown.adapter if shown else None,
         reply=exchange.reply.text if exchange.reply else None,

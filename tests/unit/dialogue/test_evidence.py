@@ -111,6 +111,14 @@ def test_what_speaks_against_an_item_is_no_evidence(movies: Catalogue) -> None:
     assert [e for e in found if e.kind is EvidenceKind.HISTORY] == []
 
 
+def test_what_was_chosen_and_then_disliked_is_no_reason(movies: Catalogue) -> None:
+    profile = Profile(
+        "u", history=(HistoryEntry("heat", 0.3, 0.0), HistoryEntry("fargo", 0.5, 1.0)), disliked=("heat",)
+    )
+    found = explain(movies, "scream", SessionState(), profile, {"heat": 0.9, "fargo": 0.1})
+    assert [e.item_id for e in found if e.kind is EvidenceKind.HISTORY] == ["fargo"]
+
+
 def test_what_liked_items_have_in_common_beyond_the_catalogue(movies: Catalogue) -> None:
     profile = Profile("u", liked=("toy", "wallace", "gone from the catalogue"))
     assert [(e.value, e.item_id, e.title) for e in explain(movies, "toy2", SessionState(), profile)] == [
@@ -143,6 +151,8 @@ def test_why_is_one_line(movies: Catalogue, wines: Catalogue) -> None:
     assert why(evidence, movies.domain, movies) == (
         "Comedy, 1995, as you asked · matches “toys” · near Alien and Aliens, which you liked · Drama, like Fargo"
     )
+    least = Evidence(EvidenceKind.HISTORY, 0.02, value="known", item_id="go", title="Go")
+    assert "Go" not in why([*evidence, least], movies.domain, movies)
     price = [Evidence(EvidenceKind.ATTRIBUTE, 1.0, "price", "18")]
     assert why(price, wines.domain, wines) == "price 18, as you asked"
     popular = [Evidence(EvidenceKind.POPULARITY, 0.1, value="583")]

@@ -4,7 +4,7 @@ import pytest
 
 from convrec.errors import NotFoundError
 from convrec.evaluation.online import By, online_stats
-from convrec.types import FeedbackEvent, FeedbackType, ImpressionEvent
+from convrec.types import Contest, FeedbackEvent, FeedbackType, ImpressionEvent
 
 SCALE = (1.0, 5.0)
 SHOWN = ImpressionEvent(
@@ -67,6 +67,15 @@ def test_each_version_has_the_figures_of_its_own_slates() -> None:
 def test_what_says_nothing_of_the_slate_does_not_count(event: FeedbackEvent) -> None:
     (of,) = online_stats([shown(1, "ann")], [event], SCALE).versions
     assert (of.ctr.hits, of.ctr.trials, of.satisfaction.trials) == (0, 1, 0)
+
+
+def test_slates_of_a_contest_count_for_the_contest_alone() -> None:
+    contest = Contest("c", ("base", "wines@1"), (0, 1))
+    stats = online_stats(
+        [shown(1, "ann"), shown(2, "ann", contest=contest)], [said(2, "ann", FeedbackType.CLICK)], SCALE
+    )
+    assert [(of.version, of.impressions, of.ctr.hits) for of in stats.versions] == [("base", 1, 0)]
+    assert [(of.version, of.against, of.wins) for of in stats.contests] == [("base", "wines@1", 1)]
 
 
 def test_what_was_retracted_does_not_count() -> None:

@@ -157,3 +157,11 @@ def test_at_most_a_dozen_beliefs() -> None:
     items = {"a": Item("a", "A", {"genre": tuple(f"g{n:02}" for n in range(20))})}
     found = beliefs(Profile("ann", liked=("a",)), items, (GENRE,))
     assert [belief.value for belief in found] == [f"g{n:02}" for n in range(12)]
+
+
+def test_what_is_saved_is_kept_apart_and_not_shown_again() -> None:
+    profile = fold(did("save", "a", 1), did("save", "b", 2), did("save", "c", 3), did("like", "b", 4))
+    assert profile.saved == ("c", "a")
+    assert profile.liked == ("b",)
+    assert profile.excluded == {"a", "b", "c"}
+    assert [entry.opinion for entry in profile.history] == [None, None, 1.0]

@@ -86,3 +86,29 @@ def test_a_damaged_blend_is_an_error_that_says_what_to_do(tmp_path, text) -> Non
 @pytest.mark.parametrize("probability", [0.0, 1.0, 0.5])
 def test_logit_is_finite_everywhere(probability) -> None:
     assert abs(logit(probability)) < 14
+
+
+def test_the_interval_of_match_holds_the_match_of_many_events() -> None:
+    """Of 40 fits on 100 events each; 95 % is the aim, and chance with 40 fits may take a few."""
+    usual = fit_blend(examples(4_000, llm_knows=0.0, seed=99), coverage=1.0)
+    held = 0
+    for seed in range(40):
+        blend = fit_blend(examples(100, llm_knows=0.0, seed=seed), coverage=1.0)
+        score = 1.0 * blend.w_retrieval
+        low, high = blend.match_interval(score) or (1.0, 0.0)
+        assert low < blend.match(score) < high
+        held += low <= usual.match(1.0 * usual.w_retrieval) <= high
+    assert held >= 34
+
+
+def test_more_events_narrow_the_interval() -> None:
+    few, many = (fit_blend(examples(n, llm_knows=0.0), coverage=0.5) for n in (50, 800))
+    widths = [high - low for low, high in filter(None, (few.match_interval(1.0), many.match_interval(1.0)))]
+    assert widths[1] < widths[0] / 2
+
+
+def test_without_a_fit_there_is_no_interval(tmp_path) -> None:
+    assert Blend().match_interval(1.0) is None
+    blend = fit_blend(examples(30, llm_knows=0.0), coverage=0.5)
+    save_blend(blend, tmp_path / "blend.json")
+    assert load_blend(tmp_path / "blend.json") == blend

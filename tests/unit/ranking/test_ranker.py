@@ -166,3 +166,16 @@ async def test_one_slate_may_be_ranked_by_another_version(engine) -> None:
     slate = await ranks.rank(NOBODY, CANDIDATES, 3, RankingVersion(Blend(w_interest=5.0), "wines@7"))
     assert (slate.adapter, slate.degraded) == ("wines@7", False)
     assert (await ranks.rank(NOBODY, CANDIDATES, 3)).adapter is None
+
+
+async def test_match_has_an_interval_only_where_it_is_calibrated(engine) -> None:
+    blend = Blend(w_interest=0.1, slope_bias_covariance=(0.01, 0.0, 0.04))
+    one = (await ranker(engine, blend).rank(NOBODY, CANDIDATES, 1)).recommendations[0]
+    assert one.match_interval is not None
+    low, high = one.match_interval
+    assert low < one.match < high
+    asked = RankingContext(Profile("ann"), SessionState(query="something light"))
+    assert (await ranker(engine, blend).rank(asked, CANDIDATES, 1)).recommendations[0].match_interval is None
+    assert (await ranker(engine, Blend()).rank(NOBODY, CANDIDATES, 1)).recommendations[0].match_interval is None
+    engine.fail = True
+    assert (await ranker(engine, blend).rank(NOBODY, CANDIDATES, 1)).recommendations[0].match_interval is None

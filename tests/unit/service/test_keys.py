@@ -27,6 +27,15 @@ def test_a_key_is_found_as_it_was_made(store: KeyStore) -> None:
     assert [key.speaks_for(user_id) for user_id in ("ann", "bob", "eve", EVERYBODY)] == [True, True, False, False]
 
 
+def test_a_key_may_speak_for_all_whose_ids_begin_alike(store: KeyStore) -> None:
+    key, _ = store.create([Scope.CHAT], ["person-*", "ann"])
+    spoken = ("person-1", "person-", "ann", "person", "anna", "a person-1", EVERYBODY)
+    assert [key.speaks_for(user_id) for user_id in spoken] == [True, True, True, False, False, False, False]
+    assert not key.speaks_for_everybody
+    alone, _ = store.create([Scope.CHAT], ["person-*"])
+    assert alone.person is None
+
+
 @pytest.mark.parametrize("guess", ["", "convrec-", "x" * 10_000, "\udcff", "' OR 1=1 --"])
 def test_what_is_no_key_finds_none(store: KeyStore, guess: str) -> None:
     store.create([Scope.CHAT], [EVERYBODY])
@@ -116,7 +125,8 @@ def test_a_database_that_fails_says_so(store: KeyStore, tmp_path: Path) -> None:
 @given(users=st.frozensets(st.text(min_size=1), min_size=1), user_id=st.text())
 def test_a_key_speaks_for_whom_it_names_and_no_others(users: frozenset[str], user_id: str) -> None:
     key = ApiKey("convrec-x", "", frozenset({Scope.CHAT}), users, None, 0.0)
-    assert key.speaks_for(user_id) == (user_id in users or EVERYBODY in users)
+    begins = [name[:-1] for name in users if name[-1] == EVERYBODY]
+    assert key.speaks_for(user_id) == (user_id in users or any(user_id.startswith(begin) for begin in begins))
     if key.person is not None:
         assert users == {key.person}
         assert not key.speaks_for_everybody

@@ -60,7 +60,7 @@ def sdk(v1: str) -> Iterator[openai.OpenAI]:
 
 def test_they_are_listed(sdk: openai.OpenAI) -> None:
     cards = {card.id: card for card in sdk.models.list().data}
-    assert list(cards) == ["convrec", "wines@1", "wines@3", "convrec-embedding"]
+    assert list(cards) == ["convrec", "wines@1", "wines@3", "base", "convrec-embedding"]
     assert cards["wines@1"].created == 1767225600
     assert cards["wines@1"].model_extra == {"root": "fake", "parent": "convrec"}
     assert cards["convrec-embedding"].model_extra == {"root": "hash", "parent": None}

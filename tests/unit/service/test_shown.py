@@ -96,3 +96,15 @@ def test_only_the_last_are_remembered() -> None:
     for number, kind in ((1, FeedbackType.LIKE), (2, FeedbackType.DISLIKE), (3, FeedbackType.DISLIKE)):
         shown.judge(said(kind, number=number), SCALE)
     assert shown.calibration(requested=False) == Calibration(0.8, 0.0, 2)
+
+
+def test_drift_is_told_in_parts_by_the_time_of_their_feedback() -> None:
+    shown = ShownSlates()
+    for number in range(60):
+        shown.add(ready(number))
+        kind = FeedbackType.LIKE if number < 10 else FeedbackType.DISLIKE
+        shown.judge(FeedbackEvent(f"e{number}", "ann", kind, 1.0, "i1", impression_id=f"imp-{number}"), SCALE)
+    first, last = shown.drift(requested=False)
+    assert (first.judged, first.observed, last.judged, last.observed) == (10, 1.0, 50, 0.0)
+    assert first.expected == last.expected == pytest.approx(0.8)
+    assert shown.drift(requested=True) == ()

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from convrec.data.catalogue import Catalogue
 from convrec.errors import DataError
 from convrec.progress import silent
-from convrec.training.embedder import EmbedderConfig, train_embedder
+from convrec.training.embedder import EmbedderConfig, train_embedder, train_soup
 from convrec.training.requests import Pair
 from convrec.types import Domain, Item
 
@@ -100,3 +103,21 @@ def test_the_base_may_have_moved(make: Callable[[int], Path], tmp_path: Path) ->
     moved = base.rename(tmp_path / "elsewhere")
     train_embedder(moved, PAIRS, CATALOGUE, work, CONFIG, lambda done, _: steps.append(done))
     assert len(steps) == 12 - 4
+
+
+def test_a_soup_is_the_mean_of_trainings_with_seeds_of_their_own(
+    make: Callable[[int], Path], tmp_path: Path
+) -> None:
+    base, config = make(0), EmbedderConfig(epochs=1, batch=2, tokens=8)
+    soup = load_file(
+        train_soup(base, PAIRS, CATALOGUE, tmp_path / "soup", config, silent, 2) / "model.safetensors"
+    )
+    one, other = (
+        load_file(
+            train_embedder(base, PAIRS, CATALOGUE, tmp_path / str(seed), replace(config, seed=seed), silent)
+            / "model.safetensors"
+        )
+        for seed in (0, 1)
+    )
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+    assert all(torch.allclose(soup[name], (one[name] + other[name]) / 2, atol=1e-6) for name in one)

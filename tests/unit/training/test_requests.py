@@ -1,6 +1,15 @@
 from convrec.data.catalogue import Catalogue
 from convrec.evaluation.base import Case
-from convrec.training.requests import catalogue_pairs, conversation_pairs, request_pairs, request_task
+from convrec.evaluation.datasets.base import ConversationTurn, Dataset
+from convrec.evaluation.protocols import conversation
+from convrec.training.requests import (
+    catalogue_pairs,
+    conversation_pairs,
+    learned_pairs,
+    mention_pairs,
+    request_pairs,
+    request_task,
+)
 from convrec.types import Domain, Facet, FacetType, Item, RetrievalQuery
 
 FACETS = (Facet("genre", FacetType.SET, words={"Comedy": ("funny",)}), Facet("year", FacetType.RANGE))
@@ -21,6 +30,31 @@ def test_a_conversation_gives_a_pair_per_target_that_spares_what_was_named() -> 
     first, second = conversation_pairs([case])
     assert (first.text, first.item_id, second.item_id) == ("like A", "b", "c")
     assert first.related == second.related == {"a", "b", "c"}
+
+
+TURNS = [
+    ConversationTurn("1", ("Hi!", "I want something funny for tonight"), (), ("b",)),
+    ConversationTurn("1", ("Hi!", "I want something funny for tonight", "try B", "like A then"), ("b", "a"), ()),
+    ConversationTurn("2", ("Hello", "have you seen C or D?"), ("c", "bare"), ("a",)),
+]
+
+
+def test_what_was_said_before_an_item_was_named_asks_for_it() -> None:
+    first, second = mention_pairs(TURNS, CATALOGUE)
+    assert (first.text, first.item_id) == ("Hi! I want something funny for tonight", "b")
+    assert (second.text, second.item_id) == ("Hi! I want something funny for tonight try B", "a")
+    assert first.related == {"a", "b"}
+
+
+def test_targets_and_mentions_are_learned_once_and_not_from_what_is_left_out() -> None:
+    task = conversation(Dataset("talks", CATALOGUE, learn=TURNS, test=TURNS), "test")
+    talks = Dataset("talks", CATALOGUE, learn=TURNS, test=TURNS)
+    pairs = [(pair.text, pair.item_id) for pair in learned_pairs(talks, task)]
+    assert pairs.count(("Hi! I want something funny for tonight", "b")) == 1
+    assert [item_id for _, item_id in pairs] == ["b", "a", "a"]
+    assert {item_id for _, item_id in pairs[:1]} == {"b"}
+    assert [pair.item_id for pair in learned_pairs(talks, task, {"1"})] == ["a"]
+    assert learned_pairs(talks, task, {"1", "2"}) == []
 
 
 def test_requests_are_in_peoples_words_and_spare_what_they_are_for_as_well() -> None:

@@ -9,6 +9,7 @@ from convrec.service.api import create_app
 from convrec.service.slot import RecommenderSlot, ServerInfo
 from convrec.testing.engine import FakeEngine
 from ui.client import ApiClient, ApiError, ApiUnavailableError
+from ui.person.views import Named
 from ui.views import ChatEvent, Feedback, SlateView, TextDelta
 
 SHOWN = ("price", "grape")
@@ -53,8 +54,9 @@ class TestTheRealApi:
     async def test_domain(self, client: ApiClient) -> None:
         domain = await client.domain()
         assert (domain.noun, domain.plural, domain.items, domain.shown) == ("wine", "wines", 30, SHOWN)
-        assert domain.examples[0] == "Recommend some wines"
-        assert any(grape in domain.examples[1] for grape in ("Riesling", "Syrah", "Malbec", "Pinot", "Chardonnay"))
+        assert domain.example is not None
+        assert domain.example[0] == "grape"
+        assert domain.example[1] in ("Riesling", "Syrah", "Malbec", "Pinot Noir", "Chardonnay")
 
     async def test_users(self, client: ApiClient) -> None:
         assert dict(await client.users())["drinker0"] >= 8
@@ -64,7 +66,8 @@ class TestTheRealApi:
         slate, *prose = await _talk(client, "Recommend some wines", "ui-talker")
         assert isinstance(slate, SlateView)
         assert [card.rank for card in slate.cards] == [1, 2, 3, 4, 5]
-        assert all(len(card.attributes) == 2 and card.title and 0 <= card.match <= 1 for card in slate.cards)
+        assert all(len(card.attributes) == 2 and card.title for card in slate.cards)
+        assert all(card.match is not None and 0 <= card.match <= 1 for card in slate.cards)
         assert slate.session_id
         assert slate.impression_id
         assert prose
@@ -95,9 +98,52 @@ class TestTheRealApi:
         assert not await client.send(like)
         person = await client.person(user_id)
         assert person.history_length == 1
-        assert person.liked == ("Amber Hill Riesling Reserve",)
+        assert person.liked == (Named("w00", "Amber Hill Riesling Reserve"),)
         await client.send(Feedback("ui-undo-1", user_id, "retraction", 1e9 + 1, retracts="ui-like-1"))
         assert (await client.person(user_id)).liked == ()
+
+    async def test_a_conversation_is_listed_read_named_and_taken_apart(self, client: ApiClient) -> None:
+        user_id = "ui keeper"
+        slate = (await _talk(client, "Syrah wines, please", user_id))[0]
+        assert isinstance(slate, SlateView)
+        assert slate.session_id
+        assert slate.suggestions
+        about = {"session_id": slate.session_id, "impression_id": slate.impression_id}
+        await client.send(Feedback("ui-kept", user_id, "save", 1e9, slate.cards[0].item_id, **about))
+        await client.rename(user_id, slate.session_id, "Friday")
+        (one,), kept = await client.conversations(user_id, 5)
+        assert (one.session_id, one.title, one.turns, kept) == (slate.session_id, "Friday", 1, 1)
+        past = await client.conversation(user_id, slate.session_id, SHOWN)
+        (turn,) = past.turns
+        assert turn.slate is not None
+        assert [card.item_id for card in turn.slate.cards] == [card.item_id for card in slate.cards]
+        assert turn.slate.cards[0].attributes == slate.cards[0].attributes
+        assert [(given.event_id, given.type) for given in turn.given] == [("ui-kept", "save")]
+        (wish,) = past.wishes
+        assert (wish.facet, wish.value) == ("grape", "Syrah")
+        assert await client.drop(user_id, slate.session_id, wish) == ()
+        await client.take_back(user_id, slate.session_id, slate.turn_id)
+        with pytest.raises(ApiError):
+            await client.take_back(user_id, slate.session_id, slate.turn_id)
+
+    async def test_a_person_is_met_explained_to_and_forgets(self, client: ApiClient) -> None:
+        user_id = "ui newcomer"
+        starters = await client.starters(user_id, 4, SHOWN)
+        assert len({card.attributes[1] for card in starters}) == 4, "another grape each"
+        for n, card in enumerate(starters[:3]):
+            await client.send(Feedback(f"ui-new-{n}", user_id, "like", 1e9 + n, card.item_id))
+        told = await client.evidence(user_id, "w20", None)
+        assert all(fact.kind in ("history", "attribute", "popularity") for fact in told)
+        await client.retract(user_id, starters[0].item_id)
+        assert [item.item_id for item in (await client.person(user_id)).liked] == [
+            starters[2].item_id,
+            starters[1].item_id,
+        ]
+        rows = [{"item_id": "w09", "rating": "4"}, {"item_id": "nothing", "type": "like"}]
+        done = await client.bring(user_id, rows)
+        assert (done.stored, done.duplicates, [row for row, _ in done.bad]) == (1, 0, [2])
+        told = await client.everything(user_id)
+        assert len(told["events"]) == 5
 
     async def test_what_the_api_refuses_is_told_in_its_words(self, client: ApiClient) -> None:
         feedback = Feedback("ui-like-2", "ui-guest", "like", 1e9, item_id="no such wine")
@@ -125,7 +171,12 @@ def test_attributes_are_those_shown_in_order_as_text() -> None:
     entry = {"rank": 1, "item_id": "i", "title": "t", "attributes": attributes, "match": 0.5, "why": ""}
     body = {"session_id": None, "impression_id": "m", "recommendations": [entry]}
     shown = ("genre", "blank", "none", "missing", "year", "stock", "length")
-    assert SlateView.read(body, shown).cards[0].attributes == ("Crime, Drama", "1996", "0", "97.5")
+    assert SlateView.read(body, shown).cards[0].attributes == (
+        ("genre", ("Crime", "Drama")),
+        ("year", ("1996",)),
+        ("stock", ("0",)),
+        ("length", ("97.5",)),
+    )
 
 
 class TestBrokenAnswers:

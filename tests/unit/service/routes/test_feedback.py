@@ -80,3 +80,15 @@ async def test_a_malformed_batch_stores_nothing(
 async def test_a_batch_is_counted(client: httpx.AsyncClient) -> None:
     await send(client, [like("c-1", type="seen"), like("c-1", type="seen"), like("c-2", "nothing", type="seen")])
     assert 'convrec_feedback_total{type="seen"} 1.0' in (await client.get("/metrics")).text.splitlines()
+
+
+async def test_everything_said_of_an_item_is_taken_back_at_once(client: httpx.AsyncClient) -> None:
+    for event_id, kind in (("r-1", "seen"), ("r-2", "like")):
+        await client.post("/v1/feedback", json=like(event_id, type=kind) | {"user_id": "rita"})
+    await client.post("/v1/feedback", json=like("r-3", "w04") | {"user_id": "rita"})
+    body = {"user_id": "rita", "item_id": "w03"}
+    answer = await client.post("/v1/feedback/retractions", json=body)
+    assert answer.json() == {"item_id": "w03", "retracted": ["r-1", "r-2"]}
+    assert [entry["item_id"] for entry in (await client.get("/v1/users/rita")).json()["history"]] == ["w04"]
+    again = await client.post("/v1/feedback/retractions", json=body)
+    assert again.json() == {"item_id": "w03", "retracted": []}

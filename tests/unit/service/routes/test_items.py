@@ -172,3 +172,16 @@ def item(item_id: str) -> Any:
     from convrec.types import Item
 
     return Item(item_id, item_id.title())
+
+
+async def test_a_newcomer_is_offered_unlike_items_that_they_have_not_met(client: httpx.AsyncClient) -> None:
+    first = (await client.get("/v1/items/starters", params={"user_id": "new here", "k": 5})).json()["data"]
+    assert len({entry["attributes"]["grape"][0] for entry in first}) == 5
+    for entry in first:
+        await client.post(
+            "/v1/feedback", json={"user_id": "new here", "type": "like", "item_id": entry["item_id"]}
+        )
+    then = (await client.get("/v1/items/starters", params={"user_id": "new here"})).json()["data"]
+    assert len(then) == 12
+    assert not {entry["item_id"] for entry in first} & {entry["item_id"] for entry in then}
+    assert (await client.get("/v1/items/starters")).status_code == 400

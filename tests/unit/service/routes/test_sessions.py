@@ -35,7 +35,8 @@ async def test_a_conversation_is_read_back_as_it_was(client: httpx.AsyncClient) 
         assert exchange["reply"] == said["content"]
         assert exchange["impression_id"] == said["convrec"]["impression_id"]
         assert exchange["slate"] == [
-            {"item_id": shown["item_id"], "title": shown["title"]} for shown in said["convrec"]["recommendations"]
+            {name: shown[name] for name in ("item_id", "title", "attributes")}
+            for shown in said["convrec"]["recommendations"]
         ]
     wishes = {(c["facet"], c["op"], c["value"]) for c in found["state"]["constraints"]}
     assert wishes == {("grape", "include", "Syrah"), ("price", "<", 20.0)}
@@ -136,3 +137,30 @@ async def test_a_deleted_session_is_gone_and_its_feedback_stays(
     assert liked in [entry["item_id"] for entry in (await client.get("/v1/users/sally")).json()["liked"]]
     await say(client, "doomed", "a Pinot Noir")
     assert [c["value"] for c in (await session(client, "doomed"))["state"]["constraints"]] == ["Pinot Noir"]
+
+
+async def test_feedback_on_a_slate_is_read_back_as_it_stands(client: httpx.AsyncClient) -> None:
+    shown = (await say(client, "fed", "some wines", "fred"))["convrec"]
+    about = {"user_id": "fred", "session_id": "fed", "impression_id": shown["impression_id"]}
+    for n, kind in enumerate(("like", "save")):
+        item_id = shown["recommendations"][n]["item_id"]
+        await client.post("/v1/feedback", json=about | {"event_id": f"f-{n}", "type": kind, "item_id": item_id})
+    await client.post("/v1/feedback", json={"user_id": "fred", "type": "retraction", "retracts": "f-0"})
+    (exchange,) = (await session(client, "fed", "fred"))["exchanges"]
+    assert [(one["event_id"], one["type"]) for one in exchange["feedback"]] == [("f-1", "save")]
+
+
+async def test_a_message_taken_back_has_never_been(client: httpx.AsyncClient, slot: RecommenderSlot) -> None:
+    await say(client, "edited", "a Syrah, please", "edda")
+    wrong = await say(client, "edited", "I loved Amber Hill Riesling Reserve, and under 9", "edda")
+    assert (await client.get("/v1/users/edda")).json()["known"] or "mentions" in wrong["convrec"]["intent"]
+    path, who = f"/v1/sessions/edited/turns/{wrong['convrec']['turn_id']}", {"user_id": "edda"}
+    assert (await client.delete(path, params={"user_id": "somebody"})).status_code == 404
+    taken = await client.delete(path, params=who)
+    assert taken.json() == {"turn_id": wrong["convrec"]["turn_id"], "events": 3}
+    found = await session(client, "edited", "edda")
+    assert [exchange["message"] for exchange in found["exchanges"]] == ["a Syrah, please"]
+    assert {c["facet"] for c in found["state"]["constraints"]} == {"grape"}
+    assert (await client.get("/v1/users/edda")).json()["liked"] == []
+    assert (await client.delete(path, params=who)).status_code == 404
+    assert len(slot.get().ledger.impressions("edited")) == 1

@@ -1,0 +1,1 @@
+"""What a conversation looks like: turns, cards, reasons, suggestions, the list of conversations. HTML only."""
