@@ -46,9 +46,9 @@ _HEDGES = vocabulary(
 _AFTERTHOUGHTS = (
     "if possible", "if you can", "if you have", "if available", "maybe", "perhaps", "preferably", "ideally",
     "would be nice", "would be fine", "would be ok", "would be okay", "would be a plus", "or so", "wouldnt hurt",
-    "if at all possible", "would be a bonus", "would be a perk", "optional", "optionally", "is optional", "is a plus",
-    "is a bonus", "doesnt hurt", "where possible", "if there is one", "if theres one", "if there are any",
-    "if theres any", "when possible",
+    "if at all possible", "would be a bonus", "would be a perk", "optional", "optionally", "is optional",
+    "is a plus", "is a bonus", "doesnt hurt", "where possible", "if there is one", "if theres one",
+    "if there are any", "if theres any", "when possible",
 )  # fmt: skip
 _LEADS = ("if possible", "if you can", "where possible", "if at all possible", "bonus points for")
 _DEGREES = vocabulary("so as very that overly super particularly terribly extremely especially all really")
