@@ -50,7 +50,9 @@ async def _understood(
     workshop: Workshop, messages: Sequence[str], *, conversation: bool, llm: bool
 ) -> list[Intent]:
     catalogue = workshop.catalogue()
-    async with engine_or_none(workshop.settings, workshop.model if llm else None, ConsoleSteps(_err)) as engine:
+    async with engine_or_none(
+        workshop.settings, workshop.model_or_none if llm else None, ConsoleSteps(_err)
+    ) as engine:
         listener = workshop.listener(catalogue, engine)
         state, intents = SessionState(), []
         for message in messages:

@@ -132,6 +132,14 @@ class Workshop:
         """
         return self._model(self.settings.model, LANGUAGE_MODEL, "model")
 
+    @property
+    def model_or_none(self) -> str | None:
+        """The same; None where there is none."""
+        try:
+            return self.model
+        except SettingsError:
+            return None
+
     def catalogue(self) -> Catalogue:
         """The catalogue as it is now.
 
