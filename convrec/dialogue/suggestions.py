@@ -78,7 +78,8 @@ class Suggester:
             if facet.type is not FacetType.SET:
                 continue
             said = {str(c.value) for c in state.constraints if c.facet == facet.name}
-            counts = Counter(chain.from_iterable({written(v) for v in r.item.values(facet.name)} for r in shown))
+            held = (dict.fromkeys(written(value) for value in r.item.values(facet.name)) for r in shown)
+            counts = Counter(chain.from_iterable(held))
             free = [(value, n) for value, n in counts.most_common() if value not in said]
             labels = tongue.labels.get(facet.name, {}) if tongue else {}
             common = [value for value, n in free if n >= _COMMON * len(shown)]

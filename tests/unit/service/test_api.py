@@ -189,6 +189,7 @@ class TestUsers:
             "history_length": 0,
             "liked": [],
             "disliked": [],
+            "saved": [],
             "beliefs": [],
             "comments": [],
         }
