@@ -53,7 +53,7 @@ _WISH_WORDS = vocabulary(
     ideas last liked look looking love mood morning nice night pick picks ready recommend recommendation
     recommendations recommended search show shows suggest suggested suggestion suggestions surprise next
     title titles tell today tomorrow tonight try trying wish wonder wondering know think help fine again bit
-    little long top week worth anyone anybody"""
+    little long top week worth anyone anybody hopefully ideally possibly preferably"""
 )
 
 _IDLE_ELSEWHERE = vocabulary(
