@@ -28,5 +28,9 @@ class ReplyOptions:
     form: Form | None = None
     prompt: Prompt | None = None
 
+    def prompt_or(self, own: Prompt) -> Prompt:
+        """The wanted version of a writer's own prompt; its own where none is wanted, or one of another task."""
+        return self.prompt if self.prompt is not None and self.prompt.task == own.task else own
+
 
 PLAIN = ReplyOptions()

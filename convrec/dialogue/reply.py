@@ -138,8 +138,7 @@ class ReplyWriter:
     ) -> list[int]:
         """The prompt's token ids, which go on from `opened`; texts of the catalogue are escaped and cut."""
         tokenizer = self._engine.tokenizer
-        asked = options.prompt
-        text = (asked if asked and asked.task == self._prompt.task else self._prompt).render(
+        text = options.prompt_or(self._prompt).render(
             "segment",
             domain=self._catalogue.domain,
             items=[

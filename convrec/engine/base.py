@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +14,11 @@ PREFIX_BLOCK = 32
 The least that vLLM takes on CPUs, where 20 segments of 14 tokens after a prefix of 224 tokens take 1.7 s cold and
 1.1 s cached, after one of 223 tokens 3.1 and 2.7 s (SmolLM2-135M, 2 cores, one run).
 """
+
+
+def cache_salt(user_id: str) -> str:
+    """What keeps a person's prefixes apart from everybody else's in an engine's cache; it does not tell the id."""
+    return sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

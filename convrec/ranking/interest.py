@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from convrec.data.catalogue import Catalogue
-from convrec.engine.base import PREFIX_BLOCK, Engine, Labels, Message, OpenPrompt, Tokenizer
+from convrec.engine.base import PREFIX_BLOCK, Engine, Labels, Message, OpenPrompt, Tokenizer, cache_salt
 from convrec.errors import PromptError
 from convrec.prompting import Prompt
 from convrec.ranking.base import RankingContext
@@ -147,8 +147,9 @@ class InterestPrompts:
         text, _, after = rendered.partition(_ITEM_MARK)
         before = tokenizer.encode(text)
         filler = tokenizer.encode("\n")[-1:]
-        salt = sha256(context.profile.user_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        return OpenPrompt(before + filler * (-len(before) % PREFIX_BLOCK), after, salt)
+        return OpenPrompt(
+            before + filler * (-len(before) % PREFIX_BLOCK), after, cache_salt(context.profile.user_id)
+        )
 
     def labels(self, tokenizer: Tokenizer) -> Labels:
         """The ids of the two answers.

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from hashlib import sha256
 
 from convrec.dialogue.questions import Answers, QuestionPrompts, QuestionReader
 from convrec.dialogue.tongues import ENGLISH, Tongues
 from convrec.dialogue.understanding import Understanding
-from convrec.engine.base import AdapterRef, Engine
+from convrec.engine.base import AdapterRef, Engine, cache_salt
 from convrec.errors import ConvRecError, EngineError
 from convrec.ranking.breaker import Breaker
 from convrec.types import Intent, SessionState
@@ -55,18 +54,15 @@ class Ear:
         if self._deaf or (self._adapter is not None and self._tongues.detect(message) != ENGLISH):
             return None
         questions = await asyncio.to_thread(understanding.questions, message, state)
-        salt = sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
         async def ask() -> Answers:
             await self._load()
-            return await self._reader.answer(questions, salt)
+            return await self._reader.answer(questions, cache_salt(user_id))
 
         try:
             async with asyncio.timeout(self._patience_s):
                 return await (self._breaker.call(ask) if self._breaker else ask())
-        except TimeoutError:
-            return None
-        except EngineError:
+        except (TimeoutError, EngineError):
             return None
         except ConvRecError as error:
             _log.warning("messages are understood without the language model: %s", error)
