@@ -25,6 +25,8 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_800",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
         button_cancel_background_fill="*neutral_200",
         button_cancel_text_color="*neutral_900",
         button_cancel_background_fill_dark="*neutral_700",

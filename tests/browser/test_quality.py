@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import serious
 from tests.browser.chat import ask, card, press, say, settled
 
 if TYPE_CHECKING:
@@ -19,7 +15,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-AXE = "axe-core@4.14.1"
 PAINT_S, CARD_S = 2.0, 0.15
 GRAPES = ("Syrah", "Malbec", "Riesling", "Chardonnay")
 # Notes when the latest card was painted: a frame after the one in which it came into the page.
@@ -32,37 +27,6 @@ new MutationObserver(() => {
   known = cards;
 }).observe(document, { childList: true, subtree: true });
 """
-
-
-@pytest.fixture(scope="session")
-def axe(request: pytest.FixtureRequest) -> str:
-    """axe-core's script, from its npm package, kept in pytest's cache."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip(f"npm is not installed: {AXE} comes by it")
-    folder = Path(request.config.cache.mkdir("axe"))
-    packed = folder / f"{AXE.replace('@', '-')}.tgz"
-    if not packed.exists():
-        command = (npm, "pack", AXE, "--pack-destination", str(folder))
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            pytest.skip(f"{AXE} cannot be fetched: {done.stderr.strip()[-200:]}")
-    with tarfile.open(packed) as archive:
-        script = archive.extractfile("package/axe.min.js")
-        assert script is not None
-        return script.read().decode()
-
-
-def serious(page: Page, axe: str) -> list[str]:
-    """Serious and critical violations, each with the elements."""
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{one['id']}: {node['html'][:200]} {json.dumps(node['any'][:1])[:300]}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
 
 
 def test_the_first_paint_comes_within_two_seconds(watched: Watched, home: str) -> None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import serious
+
 if TYPE_CHECKING:
     from tests.browser.mounted.conftest import Operated
 
@@ -76,3 +78,15 @@ def test_what_cannot_be_compared_is_said(tab: Page, operated: Operated) -> None:
     tab.reload()
     expect(tab.get_by_role("button", name="同时提问")).to_be_enabled(timeout=20_000)
     assert tab.evaluate("document.documentElement.lang") == "zh"
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_no_serious_accessibility_violation(tab: Page, operated: Operated, axe: str, look: str) -> None:
+    tab.emulate_media(color_scheme=look, reduced_motion="reduce")
+    _ask(tab, operated, "a red one")
+    tab.get_by_role("button", name="B is better").click(timeout=20_000)
+    expect(tab.locator("#cm-outcome")).to_contain_text("Answer B: wines@")
+    assert serious(tab, axe) == []
+    _ask(tab, operated, "a Chardonnay", mixed=True)
+    expect(tab.get_by_role("button", name="I would take")).to_have_count(6, timeout=20_000)
+    assert serious(tab, axe) == []

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import serious
+
 if TYPE_CHECKING:
     from tests.browser.mounted.conftest import Operated
 
@@ -130,3 +132,15 @@ def test_a_phone_shows_all_of_it_in_the_browser_s_language(tab: Page, operated: 
     expect(tab.get_by_role("button", name="开始训练")).to_be_visible()
     assert tab.evaluate("document.documentElement.lang") == "zh"
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_no_serious_accessibility_violation(tab: Page, operated: Operated, axe: str, look: str) -> None:
+    tab.emulate_media(color_scheme=look, reduced_motion="reduce")
+    tab.goto(f"{operated.pages}operator")
+    expect(tab.get_by_label("Admin key")).to_be_visible(timeout=20_000)
+    assert serious(tab, axe) == []
+    _heard(operated)
+    _open(tab, operated)
+    expect(tab.locator("#op-verdict")).to_contain_text("it is <i>worse</i>")
+    assert serious(tab, axe) == []
