@@ -58,7 +58,8 @@ _WISH_WORDS = vocabulary(
 
 _IDLE_ELSEWHERE = vocabulary(
     """quiero quisiera busco una un uno algo alguna alguno de del pelicula peliculas que para por ver gusta gustan
-    gracias hola recomienda recomiendame 我 想 要 看 喜 欢 的 找 个 一 部 电 影 片"""
+    gracias hola recomienda recomiendame dame muestrame
+    我 想 要 看 喜 欢 的 找 个 一 部 电 影 片 子 推 荐 给 来 请 几"""
 )
 """The same in Spanish and Chinese."""
 

@@ -30,15 +30,19 @@ _BEFORE: Mapping[tuple[str, ...], Op | None] = {
     ("till",): "<=",
     ("before",): "<", ("under",): "<", ("below",): "<", ("less", "than"): "<", ("earlier", "than"): "<",
     ("prior", "to"): "<", ("pre",): "<",
+    ("despues", "de"): ">", ("antes", "de"): "<", ("desde",): ">=", ("hasta",): "<=",
     ("from",): None, ("in",): None, ("of",): None, ("around",): None, ("about",): None, ("between",): None,
 }  # fmt: skip
 _AFTER: Mapping[str, Op] = {
     "later": ">=", "more": ">=", "above": ">=", "up": ">=", "over": ">=", "onwards": ">=",
     "onward": ">=", "on": ">=",
+    "以后": ">", "之后": ">", "以来": ">=", "以前": "<", "之前": "<",
     "earlier": "<=", "less": "<=", "below": "<=", "under": "<=",
 }  # fmt: skip
 _OPPOSITE: Mapping[Op, Op] = {">=": "<", "<=": ">", ">": "<=", "<": ">="}
-_FILLERS = vocabulary("the a an early mid late year years of about around only")
+_FILLERS = vocabulary("the a an early mid late year years of about around only los anos decada")
+_TO = vocabulary("to until till and or y o a 和 或 到 至")
+_TENS = {ten: f"{n}0s" for n, ten in enumerate("二三四五六七八九", start=2)}
 _SOFT = vocabulary("maybe perhaps preferably ideally around about roughly possibly prefer hopefully")
 _AFTERTHOUGHTS = (
     "if possible",
@@ -134,7 +138,9 @@ class RangeReader:
         for i, token in enumerate(tokens):
             if i in taken:
                 continue
-            if decade := self._decade(token.word):
+            if elsewhere := self._elsewhere(tokens, i):
+                spans.append(elsewhere)
+            elif decade := self._decade(token.word):
                 early = 4 if i and tokens[i - 1].word == "early" else 9
                 late = 5 if i and tokens[i - 1].word == "late" else 0
                 spans.append(_Span(decade + late, decade + early, i, i + 1))
@@ -147,6 +153,20 @@ class RangeReader:
             elif _NUMBER.fullmatch(token.word):
                 spans.append(_Span(float(token.word), float(token.word), i, i + 1))
         return spans
+
+    def _elsewhere(self, tokens: Sequence[Token], i: int) -> _Span | None:
+        """ "90年代", "九十年代", "1994年", "los 90", "los años 90"."""
+        word, said = tokens[i].word, "".join(token.word for token in tokens[i + 1 : i + 4])
+        for mark, year in (("十年代", _TENS.get(word, "")), ("年代", f"{word}s")):
+            decade = self._decade(year) if said.startswith(mark) else None
+            if decade is not None:
+                return _Span(decade, decade + 9, i, i + 1 + len(mark))
+        if said.startswith("年") and re.fullmatch(r"1[89][0-9]{2}|20[0-9]{2}", word):
+            return _Span(float(word), float(word), i, i + 2)
+        if i and tokens[i - 1].word in ("los", "anos") and re.fullmatch(r"[2-9]0", word):
+            decade = self._decade(f"{word}s")
+            return None if decade is None else _Span(decade, decade + 9, i, i + 1)
+        return None
 
     def _decade(self, word: str) -> float | None:
         """The first year of "1990s", "90s" or "nineties", in the century that the catalogue knows."""
@@ -169,7 +189,7 @@ class RangeReader:
             return False
         if not between:
             return any(mark in tokens[two.first].gap for mark in "-–—,")
-        return between in (["to"], ["until"], ["till"], ["and"], ["or"])
+        return len(between) == 1 and between[0] in _TO
 
     def _bounded(self, spans: Sequence[_Span], tokens: Sequence[Token], dropped: list[str]) -> list[Reading]:
         """The constraints of one number, or of the two ends of an interval."""
@@ -228,6 +248,8 @@ class RangeReader:
             phrase = tuple(said[1 : 1 + length])
             if direction := self._directions.get(phrase):
                 return last + 1 + len(phrase), ">=" if direction[1] else "<=", direction[0]
+        if (word := "".join(said[:2])) in _AFTER:
+            return last + 2, _AFTER[word], None
         word = said[joined] if len(said) > joined else ""
         if word in _AFTER and (joined or word.startswith("on")) and "," not in tokens[last].gap:
             return last + 1 + joined, _AFTER[word], None

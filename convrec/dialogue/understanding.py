@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.changes import ChangeReader, Changes
 from convrec.dialogue.clarifying import clarify
+from convrec.dialogue.counting import CountReader
 from convrec.dialogue.facets import FacetReader, Reading
 from convrec.dialogue.feeling import VERDICTS, Cue, Feeling, FeelingReader
 from convrec.dialogue.fusing import Fusion
@@ -46,14 +47,7 @@ from convrec.types import (
     SessionState,
 )
 
-MAX_K = 20
-
 _QUERY_LIMIT = 300
-_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-)
-_COUNTED = vocabulary("""recommendation suggestion idea title pick option choice more other result example""")
 _RESET = re.compile(
     r"\b(start (?:over|again|afresh)|from scratch|forget (?:everything|all(?! the| my))|reset(?! the| my)|"
     r"new search)\b",
@@ -69,7 +63,6 @@ _YES_COMPANY = vocabulary(
 _SOCIAL_SIGNS = vocabulary(
     """hi hello hey hiya yo greetings thanks thank thx cheers bye goodbye morning evening"""
 )
-_AFTER_COUNT = vocabulary("of please pls plz instead more then max tops this")
 _POINTING = frozenset(("it", "that", "this", "they", "one"))
 _ADDITIVE = vocabulary("also too both additionally plus")
 
@@ -110,6 +103,7 @@ class Understanding:
         self._facets = FacetReader(catalogue)
         self._changes = ChangeReader(catalogue)
         self._nouns = _nouns(catalogue.domain)
+        self._counts = CountReader(self._nouns, self._facets.knows)
         self._stop = STOP_WORDS | VERDICTS | _SOCIAL_SIGNS | {catalogue.domain.verb, catalogue.domain.past}
 
     def masked(self, message: str) -> str:
@@ -200,7 +194,7 @@ class Understanding:
         places = {link.first: link for link in named}
         feelings, cues = self._feelings.read(tokens, tuple(places.values()))
         felt = dict(zip(places, feelings, strict=True))
-        k, counted = self._k(tokens, taken)
+        k, counted = self._counts.read(tokens, taken)
         ranges, no_ranges = self._ranges.read(tokens, taken | counted, links)
         taken |= counted | {i for reading in ranges for i in range(reading.first, reading.last)}
         sets, no_sets = self._facets.read(tokens, taken)
@@ -298,27 +292,6 @@ class Understanding:
             nouns=self._nouns,
             earlier=state.turns > 0,
         )
-
-    def _k(self, tokens: Sequence[Token], taken: Collection[int]) -> tuple[int | None, set[int]]:
-        """How many items are asked for ("five films", "top 10", "3 good ones"), and the token that says so."""
-        for i, token in enumerate(tokens):
-            n = _number(token.word)
-            if n is None or i in taken or (i > 0 and tokens[i - 1].word in ("in", "and")):
-                continue
-            top = i > 0 and tokens[i - 1].word in ("top", "best")
-            following = [t for t in tokens[i + 1 : i + 4] if t.clause == token.clause]
-            near = [stem(t.word) for t in following]
-            counted = bool(near) and any(
-                w in self._nouns or w in _COUNTED for w in near[: 1 if n == 1 and i else 3]
-            )
-            plural = any(t.word != stem(t.word) and self._facets.knows(t.word) for t in following[:2])
-            told = i > 0 and tokens[i - 1].word in ("me", "give", "show", "just", "only", "exactly")
-            told |= i > 1 and tokens[i - 2].word == "make" and tokens[i - 1].word in ("it", "that")
-            asked = told and (not following or following[0].word in _AFTER_COUNT or "," in following[0].gap)
-            enough = near[:2] == ["are", "enough"] or near[:2] == ["is", "enough"]
-            if top or counted or plural or asked or enough:
-                return min(max(n, 1), MAX_K), {i}
-        return None, set()
 
     def _query(self, text: str, found: _Reading) -> str:
         """What is left for text retrieval when everything understood is taken out."""
@@ -421,13 +394,6 @@ def option(constraint: Constraint) -> str:
     return "exclude" if (constraint.op, constraint.strength) == ("exclude", "must") else constraint.strength
 
 
-def _number(word: str) -> int | None:
-    if re.fullmatch(r"[0-9]{1,3}", word):
-        return int(word)
-    spoken = _NUMBERS.split()
-    return spoken.index(word) if word in spoken else None
-
-
 def _referred(link: Link, state: SessionState) -> str:
     """The item_id of a link, "" for a rank beyond the last slate."""
     if not link.item_id.startswith("#") or link.first < 0:
@@ -473,5 +439,7 @@ def _plain(tokens: Sequence[Token]) -> str:
 
 
 def _nouns(domain: Domain) -> frozenset[str]:
-    """Stems of what people call the items: the domain's name counts too ("movies")."""
-    return frozenset(s for noun in (domain.name, domain.noun, domain.plural) for s in stems(noun)[-1:])
+    """Stems of what people call the items: the domain's name counts too ("movies"), and single words elsewhere."""
+    own = {s for noun in (domain.name, domain.noun, domain.plural) for s in stems(noun)[-1:]}
+    elsewhere = [stems(noun) for tongue in domain.tongues.values() for noun in (tongue.noun, tongue.plural)]
+    return frozenset(own | {noun[0] for noun in elsewhere if len(noun) == 1})

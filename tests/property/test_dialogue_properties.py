@@ -6,10 +6,11 @@ from xgrammar import Grammar
 from xgrammar.testing import _is_grammar_accept_string
 
 from convrec.data.catalogue import Catalogue
+from convrec.dialogue.counting import MAX_K
 from convrec.dialogue.sentences import Sentences
 from convrec.dialogue.state import replay, retrieval_query, update
 from convrec.dialogue.titles import mentions_outside
-from convrec.dialogue.understanding import MAX_K, Understanding
+from convrec.dialogue.understanding import Understanding
 from convrec.types import (
     Constraint,
     Domain,

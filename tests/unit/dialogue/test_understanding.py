@@ -5,7 +5,8 @@ import timeit
 import pytest
 
 from convrec.data.catalogue import Catalogue
-from convrec.dialogue.understanding import MAX_K, Understanding
+from convrec.dialogue.counting import MAX_K
+from convrec.dialogue.understanding import Understanding
 from convrec.types import Constraint, IntentKind, Polarity, SessionState
 
 EARLIER = SessionState(query="boxing", constraints=(Constraint("genre", "include", "Comedy", "must"),), turns=2)
@@ -101,6 +102,13 @@ def test_the_query_is_what_nothing_else_understood(understanding: Understanding,
         ("one of the best films", None),
         ("films from 1994", None),
         ("a film for 2", None),
+        ("推荐10个", 10),
+        ("给我十五部喜剧片", 15),
+        ("推荐一部电影", None),
+        ("两个人看的电影", None),
+        ("第二部", None),
+        ("recomiéndame 5 películas", 5),
+        ("dame tres comedias", 3),
     ],
 )
 def test_how_many_are_asked_for(understanding: Understanding, message: str, k: int | None) -> None:
