@@ -2,20 +2,22 @@
 
     frozen      the index of the first slice, and people as they were then
     in context  the same index, people's histories up to the moment
-    lora        and an adapter, trained on all that came before whenever `--every` slices have passed
-    full        and, for the last slice, index and adapter made anew from everything before it
+    lora        and an adapter, trained on all that came before after every `--every` slices and before the last
+    full        and, for the last slice, the index as well is made anew from everything before it
 
 An adapter ranks only where the gate accepted it. All arms are masked alike: nobody is shown what they had before.
+A run that was killed goes on after its last training or slice.
 """
 
 import asyncio
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -72,38 +74,73 @@ def main(
         "replay", LessonsConfig(learn_examples=examples), TrainerConfig(epochs=epochs, seed=seed), promote=True
     )
     first = RetrievalSystem(NoText()).fit(tasks[0], 0, lambda _done, _what: None)
-    out.mkdir(parents=True, exist_ok=True)
+    done = Done(out, {"every": every, "cases": cases, "examples": examples, "epochs": epochs, "seed": seed})
     told: list[Ranked] = []
     for number, task in enumerate(tasks, start=1):
         sample = random.Random(seed).sample(task.cases, min(cases, len(task.cases)))
-        if number > 1 and (number - 1) % every == 0:
-            _train(workshop, task, config, steps)
+        if number > 1 and ((number - 1) % every == 0 or number == len(tasks)):
+            verdict = done.once(f"training {number}", partial(_train, workshop, task, config, steps))
+            steps.note(f"before slice {number}: {'accepted' if verdict['accepted'] else 'rejected'}")
         with steps.step(f"Slice {number}"):
-            told.append(_slice(workshop, task, sample, first, tasks[0]))
+            ranked = done.once(f"slice {number}", partial(_slice, workshop, task, sample, first, tasks[0]))
+            told.append(Ranked(**ranked))
     last = tasks[-1]
-    _train(workshop, last, config, steps)
     refitted = RetrievalSystem(NoText()).fit(last, 0, lambda _done, _what: None)
     with steps.step("The last slice again"):
-        sample = random.Random(seed).sample(last.cases, min(cases, len(last.cases)))
         again = _slice(workshop, last, sample, refitted, tasks[0])
-    told[-1] = replace(told[-1], ranks={**told[-1].ranks, "full": again.ranks["lora"]})
+    told[-1] = replace(told[-1], ranks={**told[-1].ranks, "full": again["ranks"]["lora"]})
     first.close()
     refitted.close()
-    figures = [_figures(slice_) for slice_ in told]
+    slices = [_figures(slice_) for slice_ in told]
+    figures = {
+        "command": f"scripts/replay.py --every {every} --cases {cases} --examples {examples} --out OUT",
+        "trainings": done.of("training"),
+        "slices": slices,
+    }
     (out / "replay.json").write_text(json.dumps(figures, indent=1) + "\n")
-    console.print(_table(figures))
-    _plot(figures, out / "replay.png")
+    console.print(_table(slices))
+    _plot(slices, out / "replay.png")
 
 
-def _train(workshop: Workshop, task: Task, config: RetrainConfig, steps: Steps) -> None:
+class Done:
+    """What a run has done, kept in a file: what is there is not done again.
+
+    Args:
+        options: Of the run; with others, everything is done anew.
+    """
+
+    def __init__(self, out: Path, options: dict[str, int]) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._file = out / "done.json"
+        told = json.loads(self._file.read_text()) if self._file.is_file() else {}
+        self._told: dict[str, dict[str, Any]] = told if told.get("options") == options else {"options": options}
+
+    def once(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What the work makes, now or in an earlier run."""
+        if name not in self._told:
+            self._told[name] = work()
+            whole = self._file.with_suffix(".new")
+            whole.write_text(json.dumps(self._told))
+            whole.replace(self._file)
+        return self._told[name]
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Everything whose name begins so."""
+        return {name: told for name, told in self._told.items() if name.startswith(kind)}
+
+
+def _train(workshop: Workshop, task: Task, config: RetrainConfig, steps: Steps) -> dict[str, Any]:
     """On everything before a slice; what the gate rejects changes nothing."""
     with steps.step("Making examples") as progress:
         lessons = make_lessons(task.train, (), lambda _: (), task.catalogue, config.lessons, progress)
-    done = train_version(workshop, task.catalogue, lessons, config, steps)
-    steps.note(f"{'accepted' if done.verdict.accepted else 'rejected'}: {'; '.join(done.verdict.reasons)}")
+    verdict = train_version(workshop, task.catalogue, lessons, config, steps).verdict
+    return {"accepted": verdict.accepted, "reasons": list(verdict.reasons)}
 
 
-def _slice(workshop: Workshop, task: Task, cases: list[Case], fitted: FittedRetrieval, frozen: Task) -> Ranked:
+def _slice(
+    workshop: Workshop, task: Task, cases: list[Case], fitted: FittedRetrieval, frozen: Task
+) -> dict[str, Any]:
+    """A `Ranked` as a dict."""
     active = workshop.registry.active()
     ranks: dict[str, list[float]] = {arm: [] for arm in ARMS[:3]}
     cut = max(event.timestamp for event in frozen.train)
@@ -118,7 +155,7 @@ def _slice(workshop: Workshop, task: Task, cases: list[Case], fitted: FittedRetr
                 ("lora", blended, case),
             ):
                 ranks[arm].append(_rank(system.recommend(asked, 100), target))
-    return Ranked([case.unit for case in cases], ranks, active.label if active else None)
+    return asdict(Ranked([case.unit for case in cases], ranks, active.label if active else None))
 
 
 @contextmanager

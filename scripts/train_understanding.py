@@ -1,10 +1,10 @@
-"""Train what understands messages: the judge of kinds, and the adapter that answers questions about a message.
+"""Train what understands messages: the judges of kinds and wishes, and the adapter that answers questions.
 
-    scripts/train_understanding.py kinds                      # writes convrec/dialogue/kind_judge.json
-    scripts/train_understanding.py kinds --check              # only says how good it is on the last fifth
+    scripts/train_understanding.py judges                     # writes kind_judge.json, wish_judge.json
+    scripts/train_understanding.py judges --check             # only says how good they are, each fifth held out
     scripts/train_understanding.py examples --out FILE        # what an adapter learns from, as gzipped JSON lines
     scripts/train_understanding.py adapter --examples FILE --out FOLDER
-    scripts/train_understanding.py keep --examples FILE --measured FOLDER/adapter
+    scripts/train_understanding.py keep --measured FOLDER/adapter
 
 Learns from the templates in scripts/data/understanding, filled with titles of MovieLens-100K and, where it is
 given, of ReDial, and from development.jsonl and kinds.jsonl in tests/data/understanding. The test set beside those
@@ -19,9 +19,8 @@ import random
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +30,12 @@ from rich.console import Console
 from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue, read_items
 from convrec.data.sources import fetch_movielens
-from convrec.dialogue.judging import LearnedKinds, learned_kinds
+from convrec.dialogue.judging import FILE as KINDS
+from convrec.dialogue.judging import LearnedKinds
 from convrec.dialogue.questions import QuestionPrompts, QuestionReader
 from convrec.dialogue.understanding import Understanding
+from convrec.dialogue.wishes import FILE as WISHES
+from convrec.dialogue.wishes import WISH, WishJudge
 from convrec.engine.base import AdapterRef
 from convrec.evaluation.messages import LabelledMessage, read_messages
 from convrec.prompting import Prompts, load_domain
@@ -43,7 +45,7 @@ from convrec.service.engines import engine_or_none
 from convrec.settings import load_settings
 from convrec.training.base_model import base_hash, base_name
 from convrec.training.fusion import Weighed, cross_validated, fit_fusion, weigh
-from convrec.training.kinds import KindLesson, as_json, fit_kinds
+from convrec.training.kinds import KindLesson, as_json, fit_kinds, kind_lesson
 from convrec.training.manifest import CONFIG, WEIGHTS, AdapterManifest
 from convrec.training.message_examples import (
     MessageExample,
@@ -55,13 +57,15 @@ from convrec.training.message_examples import (
     split_units,
     write_examples,
 )
-from convrec.training.templates import Filler, filled, read_templates
+from convrec.training.templates import Filler, Template, filled, read_templates
 from convrec.training.trainer import TrainerConfig, train_on_messages
-from convrec.types import IntentKind, Item, SessionState
+from convrec.training.wishes import WishLesson, fit_wishes, wish_features, wish_lessons
+from convrec.types import IntentKind, Item
 
 ROOT = Path(__file__).parents[1]
 MESSAGES = ROOT / "tests/data/understanding"
 TEMPLATES = ROOT / "scripts/data/understanding"
+JUDGES = ROOT / "convrec/dialogue"
 _WRITTEN = ("development", "kinds")
 _OWN = TrainerConfig(layers=1.0, learning_rate=1e-3, epochs=1, batch=16, evaluations=5)
 
@@ -69,33 +73,37 @@ app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
 
 
 @app.command()
-def kinds(
-    out: Annotated[Path, typer.Option()] = ROOT / "convrec/dialogue/kind_judge.json",
-    check: Annotated[bool, typer.Option("--check", help="Hold the last fifth out, write nothing")] = False,
+def judges(
+    check: Annotated[bool, typer.Option("--check", help="Hold each fifth out in turn, write nothing")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are")] = None,
 ) -> None:
-    """Fit the judge of kinds to the demo's embedder, or to the one that CONVREC_EMBEDDER names."""
+    """Fit both judges, that of kinds to the demo's embedder or to the one that CONVREC_EMBEDDER names."""
     workshop = Workshop(load_settings(data_dir=data_dir))
-    rules = Understanding(_movielens(workshop))
-    labelled = read_messages(MESSAGES / "development.jsonl")
-    learned = [KindLesson(rules.masked(one.message), one.intent.kind) for one in labelled]
-    extra = [KindLesson(message, kind) for message, kind in _kinds()]
+    lessons = _lessons(workshop, read_templates(TEMPLATES))
     if not check:
-        out.write_text(json.dumps(as_json(fit_kinds([*learned, *extra], workshop.embedder), workshop.embedder)))
-        print(f"{len(learned) + len(extra)} messages, {out}")
+        for file, told in (
+            (KINDS, as_json(fit_kinds(lessons.kinds, workshop.embedder), workshop.embedder)),
+            (WISHES, fit_wishes(lessons.wishes)),
+        ):
+            JUDGES.joinpath(file).write_text(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+        print(f"{len(lessons.kinds)} messages, {len(lessons.wishes)} wishes")
         return
-    cut = len(learned) * 4 // 5
-    fitted = fit_kinds([*learned[:cut], *extra], workshop.embedder)
-    judge = LearnedKinds(workshop.embedder, fitted.weights_K_D, fitted.bias_K)
-    by_rule = [rules.understand(one.message, SessionState()).kind for one in labelled[cut:]]
-    right = {
-        "rules": [rule is one.kind for rule, one in zip(by_rule, learned[cut:], strict=True)],
-        "with the judge": [
-            judge.kind(one.message, rule) is one.kind for rule, one in zip(by_rule, learned[cut:], strict=True)
-        ],
-    }
-    for name, hits in right.items():
-        print(f"{name}: {sum(hits) / len(hits):.3f} of {len(hits)}")
+    hits: dict[str, list[bool]] = {}
+    for fold in range(5):
+        learn, held = lessons.parted(fold, 5)
+        fitted = fit_kinds(learn.kinds, workshop.embedder)
+        kind = LearnedKinds(workshop.embedder, fitted.weights_K_D, fitted.bias_K)
+        wish = WishJudge(fit_wishes(learn.wishes))
+        for known in held.kinds:
+            if known.by_rule is not None:
+                hits.setdefault("kinds by rule", []).append(known.by_rule is known.kind)
+                hits.setdefault("kinds", []).append(kind.kind(known.message, known.by_rule) is known.kind)
+        for wished in held.wishes:
+            logs = wish.logs(wished.features)
+            hits.setdefault("wishes by rule", []).append(wished.by_rule == wished.option)
+            hits.setdefault("wishes", []).append(WISH[logs.index(max(logs))] == wished.option)
+    for name, own in hits.items():
+        print(f"{name}: {sum(own) / len(own):.3f} of {len(own)}")
 
 
 @app.command()
@@ -180,6 +188,7 @@ def adapter(
                 "right_best": trained.right_best,
                 "steps": trained.steps,
                 "learned": len(learn[:first]),
+                "units": sorted({one.unit for one in learn[:first]}),
                 "prompt": prompts.name,
             }
         )
@@ -189,21 +198,28 @@ def adapter(
 
 @app.command()
 def keep(
-    examples: Annotated[Path, typer.Option(help="What `examples` made")],
     measured: Annotated[Path, typer.Option(help="OUT/adapter of a training that held templates out")],
     adapter: Annotated[Path | None, typer.Option(help="OUT/adapter that is kept [the measured one]")] = None,
-    every: Annotated[int, typer.Option(help="As the training had it")] = 7,
-    each: Annotated[int, typer.Option(help="Messages of each held-out template")] = 2,
+    most: Annotated[int, typer.Option(help="At most so many held-out templates are asked about")] = 500,
+    seed: Annotated[int, typer.Option()] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are")] = None,
 ) -> None:
-    """Fit what an adapter's answers count beside rules and judge, say what it is worth, make a version of it."""
+    """Fit what an adapter's answers count beside rules and judges, say what it is worth, make a version of it.
+
+    By messages of templates that the measured training had not, and judges that are fitted without these.
+    """
     workshop = Workshop(load_settings(data_dir=data_dir))
-    domain = _movielens(workshop).domain
-    prompts = QuestionPrompts(workshop.prompts.load("understand"), domain)
-    _, held = split_units([one for one in read_examples(examples) if not one.unit.startswith(_WRITTEN)], every)
-    by_unit = groupby(sorted(held, key=lambda one: one.unit), lambda one: one.unit)
-    some = [one for _, own in by_unit for one in islice(own, each)]
-    weighed = asyncio.run(_weighed(some, workshop, prompts, AdapterRef("measured@1", measured)))
+    catalogue = _movielens(workshop)
+    prompts = QuestionPrompts(workshop.prompts.load("understand"), catalogue.domain)
+    learned = set(json.loads((measured.parent / "trained.json").read_text())["units"])
+    templates = read_templates(TEMPLATES)
+    held = [template for template in templates if template.name not in learned]
+    held = random.Random(seed).sample(held, min(most, len(held)))
+    names = {template.name for template in held}
+    lessons = _lessons(workshop, [template for template in templates if template.name not in names])
+    rules = Understanding(catalogue)
+    asked = [message_example(one, rules, earlier=False) for one in filled(held, Filler(catalogue, seed), 1)]
+    weighed = asyncio.run(_weighed(asked, workshop, prompts, AdapterRef("measured@1", measured), lessons))
     metrics = cross_validated(weighed)
     print(json.dumps(metrics, indent=1))
     fusion = fit_fusion([case for cases in weighed.values() for case in cases])
@@ -219,12 +235,12 @@ def keep(
                 base_name(workshop.model),
                 base_hash(workshop.model),
                 prompts.name,
-                domain.name,
+                catalogue.domain.name,
                 accepted=True,
                 reasons=("it answers questions about messages and ranks nothing",),
                 blend=Blend(),
                 metrics=metrics,
-                data={"templates": len(weighed), "held_out_messages": len(some)},
+                data={"templates": len(weighed), "held_out_messages": len(asked)},
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 fusion=asdict(fusion),
             ),
@@ -233,10 +249,16 @@ def keep(
 
 
 async def _weighed(
-    held: Sequence[MessageExample], workshop: Workshop, prompts: QuestionPrompts, ref: AdapterRef
+    held: Sequence[MessageExample],
+    workshop: Workshop,
+    prompts: QuestionPrompts,
+    ref: AdapterRef,
+    lessons: Lessons,
 ) -> dict[str, list[Weighed]]:
     """Everything that is said of held-out messages' questions, by template."""
-    judge = learned_kinds(workshop.embedder)
+    fitted = fit_kinds(lessons.kinds, workshop.embedder)
+    kind = LearnedKinds(workshop.embedder, fitted.weights_K_D, fitted.bias_K)
+    wish = WishJudge(fit_wishes(lessons.wishes))
     steps = ConsoleSteps(Console(stderr=True))
     found: dict[str, list[Weighed]] = {}
     async with engine_or_none(workshop.settings, workshop.model, steps) as engine:
@@ -247,10 +269,44 @@ async def _weighed(
         with steps.step("Asking") as progress:
             for number, one in enumerate(held):
                 answers = await reader.answer(one.questions)
-                judged = judge.logs(masked_titles(one.questions)) if judge else None
-                found.setdefault(one.unit, []).extend(weigh(one, answers, judged))
+                judged = kind.logs(masked_titles(one.questions))
+                wishes = {place: wish.logs(own) for place, own in wish_features(one.questions).items()}
+                found.setdefault(one.unit, []).extend(weigh(one, answers, judged, wishes))
                 progress(number / len(held), one.unit)
     return found
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What the judges learn from: a message of each template and all hand-written ones."""
+
+    kinds: list[KindLesson]
+    wishes: list[WishLesson]
+
+    def parted(self, fold: int, folds: int) -> tuple[Lessons, Lessons]:
+        """Without the units of a fold, and these alone."""
+        units = sorted({one.unit for one in (*self.kinds, *self.wishes)})
+        own = set(units[fold::folds])
+        learn = Lessons(
+            [one for one in self.kinds if one.unit not in own],
+            [one for one in self.wishes if one.unit not in own],
+        )
+        return learn, Lessons(
+            [one for one in self.kinds if one.unit in own], [one for one in self.wishes if one.unit in own]
+        )
+
+
+def _lessons(workshop: Workshop, templates: Sequence[Template]) -> Lessons:
+    catalogue = _movielens(workshop)
+    rules = Understanding(catalogue)
+    made = [message_example(one, rules, earlier=False) for one in filled(templates, Filler(catalogue, 0), 3)]
+    made += [labelled_example(one, rules, earlier=False) for one in _development()]
+    first = {example.unit: example for example in reversed(made)}
+    return Lessons(
+        [kind_lesson(example) for example in first.values()]
+        + [KindLesson(f"kinds:{number}", message, kind) for number, (message, kind) in enumerate(_kinds())],
+        wish_lessons(made),
+    )
 
 
 def _movielens(workshop: Workshop) -> Catalogue:

@@ -66,6 +66,8 @@ _FEELS = vocabulary(
     """love loves loved adore adored adores hate hated hates like likes liked enjoy enjoyed saw have has had want
     wants"""
 )
+_NO_REFUSAL = vocabulary("only just necessarily lie lying seen watched tried kidding joking gonna 错 仅 只")
+"""After a negation: "not only", "not gonna lie", "never seen a"."""
 _TYPED = 6
 
 
@@ -243,7 +245,7 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
         return False
     return any(
         (word in NEGATIONS or word in _AVERSIONS or word in _REFUSALS)
-        and following not in ("only", "just", "necessarily", "错", "仅", "只")
+        and following not in _NO_REFUSAL
         and previous != "why"
         for previous, word, following in zip(["", *said], said, [*said[1:], ""], strict=False)
     )

@@ -6,6 +6,7 @@ that "I loved Alien, Heat and Speed" likes three. A negation within five words b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,6 +69,9 @@ _WONDERS = vocabulary("would will might may could should")
 _PRONOUNS = vocabulary("i we you he she they it one me us")
 _BACK = vocabulary("every each everything it them that those these both this either they")
 _SPEAKERS = vocabulary("i we ive weve really also do dont did didnt doesnt always never absolutely both still")
+
+_NUMBERS = "zero one two three four five six seven eight nine ten".split()
+_STARS = 5.0
 
 VERDICTS = (_GOOD | _BAD | _HINGES) - vocabulary("classic cry did had made put left funny cold long slow sleep")
 """Words that only say how something was; no wish of their own."""
@@ -146,7 +150,7 @@ class FeelingReader:
                 i = links[n].last
                 clause = tokens[i - 1].clause
                 continue
-            verdict = self._verdict(tokens, i, clause_start, links, named)
+            verdict = self._verdict(tokens, i, clause_start, links, named) or _grade(tokens, i)
             if verdict is not None:
                 for n in range(*named):
                     feelings[n] = _judged(feelings[n], verdict)
@@ -241,6 +245,29 @@ class FeelingReader:
             return None
         bad = (word not in _GOOD) != any(w in NEGATIONS for w in said)
         return Feeling(Polarity.DISLIKED if bad else Polarity.LIKED, wish=False)
+
+
+def _grade(tokens: Sequence[Token], i: int) -> Feeling | None:
+    """ "8/10", "3 out of 5", "one star": liked above half of what can be given."""
+    said = [token.word for token in tokens[i : i + 4]]
+    given = _points(said[0])
+    if given is None:
+        return None
+    if said[1:3] == ["out", "of"]:
+        most = _points(said[3]) if len(said) > 3 else None
+    elif said[1:2] and said[1] in ("star", "stars"):
+        most = _STARS
+    else:
+        most = _points(said[1]) if len(said) > 1 and tokens[i + 1].gap == "/" else None
+    if not most or most < _STARS or given > most:
+        return None
+    return Feeling(Polarity.LIKED if given > most / 2 else Polarity.DISLIKED, wish=False)
+
+
+def _points(word: str) -> float | None:
+    if re.fullmatch(r"\d{1,3}(?:\.\d)?", word):
+        return float(word)
+    return float(_NUMBERS.index(word)) if word in _NUMBERS else None
 
 
 def _judged(felt: Feeling, verdict: Feeling) -> Feeling:

@@ -1,9 +1,10 @@
 """Owns the weighing of a language model's answers against rules and the judge of kinds. Asks and reads nothing.
 
 Every decision takes the option with the highest sum of log probabilities: the model's, what the rules' own option
-gains, and for the kind the judge's, by its weight. So rules keep the last word where they are sure, and the model
-has it where they are silent. The weights are fitted on messages of templates that neither the model nor the judge
-had seen (training/fusion.py) and belong to the adapter, in whose manifest they are.
+gains, and for kinds and wishes their judge's, by its weight (that of wishes knows what rules say). So rules keep
+the last word where they are sure, and the model has it where they are silent. The weights are fitted on messages
+of templates that neither the model nor the judges had seen (training/fusion.py) and belong to the adapter, in
+whose manifest they are.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ from convrec.dialogue.questions import NONE, OPTIONS, Subject
 DIRECTIONS = {"must": "include", "prefer": "include", "exclude": "exclude", "avoid": "exclude", NONE: NONE}
 """What options of a wish have in common.
 
-The model has a say in the direction only: how strongly something is wished is said by a few words, which rules
-know better. Cross-validated on 106 wishes of held-out templates, both together were right in .91, and in .87 where
-the model had a say in the strength too (rules .86, model .89; since then rules have learned from these templates
-and are right in .92, both in .96). Of intervals rules were right in 22 of 22 and the model in 15: it is not asked.
+The model has a say in the direction only: how strongly something is wished is said by a few words, which the judge
+of wishes knows better.
 """
 TITLE = "title"
 """The decision whether words are a title; `named` and `doubtful` are what rules say of it."""
@@ -33,12 +32,13 @@ class Fusion:
     Args:
         gains: By decision (a Subject or TITLE) and what rules say: log odds that this gains over all else.
         gain: Where `gains` has none. The default is a guess for models that no weights were fitted for.
-        judge: How much the judge's log probabilities of kinds count.
+        judge, wishes: How much the log probabilities of the judges count, that of kinds and that of wishes.
     """
 
     gains: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     gain: float = 2.0
     judge: float = 1.0
+    wishes: float = 1.0
 
     def gained(self, decision: str, by_rule: str) -> float:
         """What the rules' say gains."""
@@ -62,20 +62,18 @@ class Fusion:
             scores[by_rule] += self.gained(subject, by_rule)
         return max(scores, key=lambda option: scores[option])
 
-    def wish(self, by_rule: str, logs: Sequence[float]) -> str:
-        """What holds of the options of a wish on a set.
+    def wish(self, subject: Subject, judged: Sequence[float], logs: Sequence[float] | None = None) -> str:
+        """What holds of the options of a wish.
 
         Args:
-            logs: The model's, in the order of OPTIONS.
+            judged: The judge's of a wish on a set, in the order of OPTIONS; it knows what rules say.
+            logs: The model's, in the same order.
         """
-        scores = dict(zip(dict.fromkeys(DIRECTIONS.values()), directed(logs), strict=True))
-        own = DIRECTIONS[by_rule]
-        scores[own] += self.gained(Subject.SET, own)
-        chosen = max(scores, key=lambda direction: scores[direction])
-        if chosen == own:
-            return by_rule
-        options = dict(zip(OPTIONS[Subject.SET], logs, strict=True))
-        return max((o for o in options if DIRECTIONS[o] == chosen), key=lambda option: options[option])
+        scores = {o: self.wishes * own for o, own in zip(OPTIONS[Subject.SET], judged, strict=True)}
+        if logs is not None:
+            heard = dict(zip(dict.fromkeys(DIRECTIONS.values()), directed(logs), strict=True))
+            scores = {option: score + heard[DIRECTIONS[option]] for option, score in scores.items()}
+        return max(OPTIONS[subject], key=lambda option: scores[option])
 
     def is_title(self, named: bool, logs: Sequence[float]) -> bool:
         """Whether words are a title.

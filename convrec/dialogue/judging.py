@@ -20,7 +20,7 @@ from convrec.types import IntentKind
 
 PROBE = "Is this the embedder that the judge was fitted to?"
 
-_FILE = "kind_judge.json"
+FILE = "kind_judge.json"
 _SAME = 0.999
 SCALE = 3.0
 """Unit vectors are stretched by so much before they are weighed."""
@@ -70,7 +70,7 @@ class LearnedKinds:
 
 def learned_kinds(embedder: Embedder) -> LearnedKinds | None:
     """The shipped judge; None where it was fitted to another embedder."""
-    told = json.loads(files("convrec.dialogue").joinpath(_FILE).read_text(encoding="utf-8"))
+    told = json.loads(files("convrec.dialogue").joinpath(FILE).read_text(encoding="utf-8"))
     probe_D = np.array(told["probe"], np.float32)
     if embedder.dimension != len(probe_D) or float(embedder.embed([PROBE])[0] @ probe_D) < _SAME:
         return None

@@ -36,8 +36,10 @@ _BEFORE: Mapping[tuple[str, ...], Op | None] = {
 _AFTER: Mapping[str, Op] = {
     "later": ">=", "more": ">=", "above": ">=", "up": ">=", "over": ">=", "onwards": ">=",
     "onward": ">=", "on": ">=",
-    "以后": ">", "之后": ">", "以来": ">=", "以前": "<", "之前": "<",
     "earlier": "<=", "less": "<=", "below": "<=", "under": "<=",
+}  # fmt: skip
+_AFTER_TWO: Mapping[tuple[str, ...], Op] = {
+    ("以", "后"): ">", ("之", "后"): ">", ("以", "来"): ">=", ("以", "前"): "<", ("之", "前"): "<",
 }  # fmt: skip
 _OPPOSITE: Mapping[Op, Op] = {">=": "<", "<=": ">", ">": "<=", "<": ">="}
 _FILLERS = vocabulary("the a an early mid late year years of about around only los anos decada")
@@ -243,13 +245,15 @@ class RangeReader:
     def _trailing(self, tokens: Sequence[Token], last: int) -> tuple[int, Op | None, _Scale | None]:
         """ "1990 or newer", "1990 onwards": where the phrase ends, what it compares, whose words it uses."""
         said = [token.word for token in tokens[last : last + 4]]
+        if said[:3] in (["at", "the", "latest"], ["at", "the", "earliest"]):
+            return last + 3, "<=" if said[2] == "latest" else ">=", None
         joined = said[:1] in (["or"], ["and"])
         for length in range(self._longest if joined else 0, 0, -1):
             phrase = tuple(said[1 : 1 + length])
             if direction := self._directions.get(phrase):
                 return last + 1 + len(phrase), ">=" if direction[1] else "<=", direction[0]
-        if (word := "".join(said[:2])) in _AFTER:
-            return last + 2, _AFTER[word], None
+        if after := _AFTER_TWO.get(tuple(said[:2])):
+            return last + 2, after, None
         word = said[joined] if len(said) > joined else ""
         if word in _AFTER and (joined or word.startswith("on")) and "," not in tokens[last].gap:
             return last + 1 + joined, _AFTER[word], None

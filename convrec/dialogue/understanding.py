@@ -1,7 +1,7 @@
 """Owns message -> Intent: composes the readers of titles, feelings, numbers and facets; decides what is wanted.
 
-Rules, and a learned judge of kinds (judging.py): every value of an Intent is a value of the catalogue or words of
-the message, by construction.
+Rules, and learned judges of kinds (judging.py) and of wishes (wishes.py): every value of an Intent is a value of
+the catalogue or words of the message, by construction.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from convrec.dialogue.linking import PREDICATES, Link, TitleLinker, plain_words
 from convrec.dialogue.questions import NONE, Answers, Question, Questions, Subject
 from convrec.dialogue.ranges import RangeReader
 from convrec.dialogue.references import Reference, references
+from convrec.dialogue.wishes import WishJudge, certain, surroundings
 from convrec.types import (
     Clarification,
     Constraint,
@@ -77,6 +78,7 @@ class _Reading:
     references: tuple[Reference, ...]
     feelings: tuple[Feeling, ...]
     cues: tuple[Cue, ...]
+    by_rule: tuple[Reading, ...]
     readings: tuple[Reading, ...]
     dropped: tuple[Reading, ...]
     changes: Changes
@@ -91,11 +93,18 @@ class Understanding:
         catalogue: Its titles, facets and values are all that can be understood.
         judge: Has a say in the kind of a message; None leaves it to the rules.
         fusion: What a language model's answers count, where there are any.
+        wishes: The judge of wishes; None leaves them to the rules.
     """
 
-    def __init__(self, catalogue: Catalogue, judge: KindJudge | None = None, fusion: Fusion | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        judge: KindJudge | None = None,
+        fusion: Fusion | None = None,
+        wishes: WishJudge | None = None,
+    ) -> None:
         self._catalogue = catalogue
-        self._judge = judge
+        self._judge, self._wishes = judge, wishes
         self._fusion = fusion or Fusion()
         self._linker = TitleLinker(catalogue, plain_words(catalogue))
         self._feelings = FeelingReader(catalogue.domain)
@@ -130,12 +139,12 @@ class Understanding:
             for link in found.doubtful
         ]
         places: dict[tuple[int, int], list[Reading]] = {}
-        for reading in (*found.readings, *found.dropped):
+        for reading in (*found.by_rule, *found.dropped):
             if reading.stated:
                 places.setdefault((reading.first, reading.last), []).append(reading)
         for readings in places.values():
             told = readings[0].constraint
-            subject = Subject.SET if told.op in ("include", "exclude") else Subject.RANGE
+            subject = subject_of(told)
             by_rule = NONE if readings[0] in found.dropped else option(told)
             values = [(r.constraint.facet, str(r.constraint.value)) for r in readings]
             asked.append(_question(subject, text, found.tokens, readings[0], by_rule, values))
@@ -200,9 +209,7 @@ class Understanding:
         sets, no_sets = self._facets.read(tokens, taken)
         taken |= {i for reading in (*sets, *no_sets) for i in range(reading.first, reading.last)}
         changes = self._changes.read(tokens, no_sets, no_ranges)
-        readings = (*sets, *ranges)
-        if answers is not None:
-            readings = self._wished(readings, no_sets, answers)
+        by_rule = (*sets, *ranges)
         return _Reading(
             tokens,
             named,
@@ -210,7 +217,8 @@ class Understanding:
             referred,
             tuple(felt[link.first] for link in named),
             cues,
-            readings,
+            by_rule,
+            self._wished(tokens, links, by_rule, no_sets, answers),
             no_sets,
             changes,
             k,
@@ -229,15 +237,27 @@ class Understanding:
         return tuple(sorted(held, key=lambda link: link.first))
 
     def _wished(
-        self, readings: Sequence[Reading], dropped: Sequence[Reading], answers: Answers
+        self,
+        tokens: Sequence[Token],
+        links: Sequence[Link],
+        readings: Sequence[Reading],
+        dropped: Sequence[Reading],
+        answers: Answers | None,
     ) -> tuple[Reading, ...]:
-        """The readings that hold when the model was heard, with the strength that does."""
+        """The readings that hold when the judge and the model were heard, with the strength that does."""
+        titles = [(link.first, link.last) for link in links if link.first >= 0]
+        places = [(reading.first, reading.last) for reading in (*readings, *dropped) if reading.stated]
         held = []
         for reading in (*readings, *dropped):
             told = reading.constraint
-            logs = answers.of(Subject.SET, reading.first, reading.last) if reading.stated else None
-            by_rule = NONE if reading in dropped else option(told)
-            chosen = by_rule if logs is None else self._fusion.wish(by_rule, logs)
+            chosen = by_rule = NONE if reading in dropped else option(told)
+            if reading.stated:
+                place = (reading.first, reading.last)
+                logs = None if answers is None else answers.of(Subject.SET, *place)
+                judged = certain(by_rule)
+                if self._wishes is not None:
+                    judged = self._wishes.logs(surroundings(tokens, place, places, titles, by_rule))
+                chosen = self._fusion.wish(subject_of(told), judged, logs)
             if chosen != NONE:
                 held.append(reading if chosen == by_rule else replace(reading, constraint=_with(told, chosen)))
         return tuple(held)
@@ -381,12 +401,19 @@ def _question(
 
 
 def _with(constraint: Constraint, chosen: str) -> Constraint:
-    """A constraint on a set with the option that was chosen for it."""
+    """A constraint with the option that was chosen for it."""
+    if constraint.op not in ("include", "exclude"):
+        return replace(constraint, strength="must" if chosen == "must" else "prefer")
     if chosen in ("must", "prefer"):
         own = replace(constraint, op="include", strength="must" if chosen == "must" else "prefer")
     else:
         own = replace(constraint, op="exclude", strength="must" if chosen == "exclude" else "avoid")
     return replace(own, either=own.either and chosen == "must")
+
+
+def subject_of(constraint: Constraint) -> Subject:
+    """What a question on a wish is about."""
+    return Subject.SET if constraint.op in ("include", "exclude") else Subject.RANGE
 
 
 def option(constraint: Constraint) -> str:

@@ -19,6 +19,7 @@ from convrec.dialogue.questions import QuestionPrompts
 from convrec.dialogue.reply import Mode, ReplyWriter
 from convrec.dialogue.tongues import Tongues
 from convrec.dialogue.understanding import Understanding
+from convrec.dialogue.wishes import learned_wishes
 from convrec.engine.base import Engine
 from convrec.engine.size import parameters
 from convrec.errors import ConvRecError, DataError, IndexUnavailableError, SettingsError
@@ -223,24 +224,25 @@ class Workshop:
     def listener(
         self, catalogue: Catalogue, engine: Engine | None = None, breaker: Breaker | None = None
     ) -> Listener:
-        """What reads messages: rules, the judge of kinds with the embedder that it fits, and the language model.
+        """What reads messages: rules, the judges (that of kinds with its embedder alone), and the language model.
 
         The model has a say where there is an adapter for it, or where it is large enough to do without one.
         """
+        wishes = learned_wishes()
         try:
             judge = learned_kinds(self.embedder)
         except SettingsError:
             judge = None
         if engine is None or self.settings.understanding == "rules":
-            return Listener(Understanding(catalogue, judge))
+            return Listener(Understanding(catalogue, judge, wishes=wishes))
         prompts = QuestionPrompts(self.prompts.load("understand"), catalogue.domain)
         version = self._reads(prompts.name, catalogue.domain.name)
         if version is None and not self._is_large:
-            return Listener(Understanding(catalogue, judge))
+            return Listener(Understanding(catalogue, judge, wishes=wishes))
         fusion = Fusion(**version.manifest.fusion) if version and version.manifest.fusion else None
         adapter, patience_s = version.ref if version else None, self.settings.understanding_timeout_s
         ear = Ear(engine, prompts, adapter, Tongues(self.settings.prompts_dir), patience_s, breaker)
-        return Listener(Understanding(catalogue, judge, fusion), ear)
+        return Listener(Understanding(catalogue, judge, fusion, wishes), ear)
 
     def _reads(self, prompt: str, domain: str) -> AdapterVersion | None:
         """The latest adapter that reads messages with this model, this prompt and of this domain."""

@@ -1,7 +1,8 @@
-"""Owns the fitting of what a model's answers count beside rules and judge (dialogue/fusing.py). Asks nothing.
+"""Owns the fitting of what a model's answers count beside rules and judges (dialogue/fusing.py). Asks nothing.
 
 Maximises the likelihood of the right options under a softmax of s * model + gain of the rules' option + j * judge,
-with a ridge towards s = 1, gain = 1, j = 0.5, and divides by s: sums are compared in units of the model's logs.
+with a ridge towards s = 1, gain = 1, j = 0.5, and divides by s: sums are compared in units of the model's logs. Of
+wishes there is no gain: their judge knows what rules say.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from convrec.dialogue.fusing import DIRECTIONS, TITLE, Fusion, directed
 from convrec.dialogue.questions import NONE, OPTIONS, Answers, Subject
+from convrec.dialogue.wishes import Place, certain
 from convrec.retrieval.base import Floats
 from convrec.training.message_examples import MessageExample
 from convrec.types import IntentKind
@@ -29,9 +31,9 @@ class Weighed:
 
     Args:
         by_rule: The rules' option.
-        logs: The model's log probabilities, in the order of OPTIONS.
+        logs: The model's log probabilities, in the order of OPTIONS; of an interval it is not asked.
         right: The place of the right option there.
-        judged: The judge's log probabilities, of a kind.
+        judged: A judge's log probabilities, of a kind or a wish; of a wish in the order of a set's options.
     """
 
     subject: Subject
@@ -41,30 +43,37 @@ class Weighed:
     judged: tuple[float, ...] | None = None
 
 
-def weigh(example: MessageExample, answers: Answers, judged: tuple[float, ...] | None) -> list[Weighed]:
-    """The questions of an example that were answered; about wishes only where the message has any.
+def weigh(
+    example: MessageExample,
+    answers: Answers,
+    judged: tuple[float, ...] | None,
+    wishes: Mapping[Place, tuple[float, ...]],
+) -> list[Weighed]:
+    """The questions of an example that were answered; wishes where rules found one and the message asks.
 
     Args:
         judged: The judge's log probabilities of the message's kinds.
+        wishes: Those of the options of the wishes that rules found, by place.
     """
     kind = OPTIONS[Subject.KIND][example.answers[0]] if example.questions.asked[0].subject is Subject.KIND else ""
-    wishes = kind in _WISHING
-    return [
-        Weighed(
-            question.subject,
-            str(question.by_rule),
-            logs,
-            right,
-            judged if question.subject is Subject.KIND else None,
-        )
-        for question, right in zip(example.questions.asked, example.answers, strict=True)
-        if (logs := answers.of(question.subject, question.first, question.last)) is not None
-        and (wishes or question.subject not in (Subject.SET, Subject.RANGE))
-    ]
+    found = []
+    for question, right in zip(example.questions.asked, example.answers, strict=True):
+        place = (question.first, question.last)
+        logs = answers.of(question.subject, *place)
+        told = judged if question.subject is Subject.KIND else None
+        if question.subject in (Subject.SET, Subject.RANGE):
+            told = wishes.get(place)
+            if told is None or kind not in _WISHING:
+                continue
+        if logs is None and question.subject is Subject.RANGE:
+            logs = ()
+        if logs is not None:
+            found.append(Weighed(question.subject, str(question.by_rule), logs, right, told))
+    return found
 
 
 def cross_validated(cases: Mapping[str, Sequence[Weighed]], folds: int = 5) -> dict[str, dict[str, float]]:
-    """The share of right decisions by rules, by the model and by both, weights fitted without the units judged.
+    """The share of right decisions by rules, judges, model and all, weights fitted without the units judged.
 
     Args:
         cases: By unit.
@@ -79,7 +88,7 @@ def cross_validated(cases: Mapping[str, Sequence[Weighed]], folds: int = 5) -> d
                 for who, right in told.items():
                     hits.setdefault(decision, {}).setdefault(who, []).append(right)
     return {
-        decision: {**{who: round(float(np.mean(own)), 4) for who, own in told.items()}, "of": len(told["both"])}
+        decision: {**{who: round(float(np.mean(own)), 4) for who, own in told.items()}, "of": len(told["all"])}
         for decision, told in hits.items()
     }
 
@@ -89,26 +98,27 @@ def _decided(case: Weighed, fusion: Fusion) -> dict[str, dict[str, bool]]:
     options = OPTIONS[case.subject]
     right = options[case.right]
     if case.subject is not Subject.ITEM:
-        return {
-            str(case.subject): {
-                "rules": case.by_rule == right,
-                "model": options[int(np.argmax(case.logs))] == right,
-                "both": _both(case, fusion) == right,
-            }
-        }
+        told = {"rules": case.by_rule == right, "all": _together(case, fusion) == right}
+        if case.judged:
+            is_wish = case.subject is not Subject.KIND
+            judged = dict(zip(OPTIONS[Subject.SET] if is_wish else options, case.judged, strict=True))
+            told["judge"] = max(options, key=lambda option: judged[option]) == right
+        if case.logs:
+            told["model"] = options[int(np.argmax(case.logs))] == right
+        return {str(case.subject): told}
     named, is_title = case.by_rule != NONE, right != NONE
     found = {
         TITLE: {
             "rules": named == is_title,
             "model": (int(np.argmax(case.logs)) != len(options) - 1) == is_title,
-            "both": fusion.is_title(named, case.logs) == is_title,
+            "all": fusion.is_title(named, case.logs) == is_title,
         }
     }
     if named and is_title:
         found["polarity"] = {
             "rules": case.by_rule == right,
             "model": options[int(np.argmax(case.logs[:-1]))] == right,
-            "both": fusion.option(case.subject, case.by_rule, case.logs) == right,
+            "all": fusion.option(case.subject, case.by_rule, case.logs) == right,
         }
     return found
 
@@ -120,7 +130,7 @@ def fit_fusion(cases: Sequence[Weighed]) -> Fusion:
         cases: Of messages that neither the model nor the judge has learned from.
     """
     gains: dict[str, Mapping[str, float]] = {}
-    judge = 0.0
+    judge, wishes = 0.0, 1.0
     for subject in (Subject.KIND, Subject.ITEM, Subject.SET):
         own = [case for case in cases if case.subject is subject]
         options = OPTIONS[subject]
@@ -128,13 +138,12 @@ def fit_fusion(cases: Sequence[Weighed]) -> Fusion:
             gains[TITLE] = _title_gains(own)
             options = tuple(option for option in options if option != NONE)
             own = [case for case in own if case.by_rule in options and OPTIONS[subject][case.right] in options]
-        if subject is Subject.SET:
-            options = tuple(dict.fromkeys(DIRECTIONS.values()))
-            own = [_directed(case, options) for case in own]
-        if own:
+        if own and subject is Subject.SET:
+            wishes = _wish_weight(own)
+        elif own:
             gains[subject], weight = _fitted(own, options)
             judge = weight if subject is Subject.KIND else judge
-    return Fusion(gains, judge=judge)
+    return Fusion(gains, judge=judge, wishes=wishes)
 
 
 def _fitted(cases: Sequence[Weighed], options: Sequence[str]) -> tuple[dict[str, float], float]:
@@ -161,18 +170,32 @@ def _fitted(cases: Sequence[Weighed], options: Sequence[str]) -> tuple[dict[str,
     return told, round(float(found[1]) / slope, 3)
 
 
-def _both(case: Weighed, fusion: Fusion) -> str:
-    if case.subject is Subject.RANGE:
-        return case.by_rule
-    if case.subject is Subject.SET:
-        return fusion.wish(case.by_rule, case.logs)
+def _together(case: Weighed, fusion: Fusion) -> str:
+    if case.subject in (Subject.SET, Subject.RANGE):
+        heard = case.logs if case.subject is Subject.SET else None
+        return fusion.wish(case.subject, case.judged or certain(case.by_rule), heard)
     return fusion.option(case.subject, case.by_rule, case.logs, case.judged)
 
 
-def _directed(case: Weighed, directions: Sequence[str]) -> Weighed:
-    """A case of a wish as one of its direction."""
-    right = directions.index(DIRECTIONS[OPTIONS[case.subject][case.right]])
-    return Weighed(case.subject, DIRECTIONS[case.by_rule], directed(case.logs), right)
+def _wish_weight(cases: Sequence[Weighed]) -> float:
+    """What the judge of wishes counts beside the model."""
+    from scipy.optimize import minimize
+
+    directions = tuple(dict.fromkeys(DIRECTIONS.values()))
+    places_O = [directions.index(DIRECTIONS[option]) for option in OPTIONS[Subject.SET]]
+    logs_C_O = np.array([directed(case.logs) for case in cases])[:, places_O]
+    judged_C_O = np.array([case.judged or certain(case.by_rule) for case in cases])
+    right_C = np.array([case.right for case in cases])
+    start = np.array([1.0, 1.0])
+
+    def loss(weights: Floats) -> float:
+        score_C_O = weights[0] * logs_C_O + weights[1] * judged_C_O
+        total_C = np.logaddexp.reduce(score_C_O, axis=1)
+        right = score_C_O[np.arange(len(cases)), right_C]
+        return float((total_C - right).sum() + _RIDGE * ((weights - start) ** 2).sum())
+
+    found = minimize(loss, start, method="L-BFGS-B").x
+    return round(float(found[1]) / max(float(found[0]), _LEAST_SLOPE), 3)
 
 
 def _title_gains(cases: Sequence[Weighed]) -> dict[str, float]:

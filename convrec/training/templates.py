@@ -19,6 +19,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from convrec.data.catalogue import Catalogue
@@ -86,7 +87,7 @@ class Template:
     """A line of a templates file.
 
     Args:
-        name: File and line, unique.
+        name: Made of its text, so that other lines can come and go.
         kind: Of every message it makes.
         text: With slots.
     """
@@ -120,9 +121,9 @@ class Labelled:
 def read_templates(folder: Path) -> list[Template]:
     """The templates of a folder: one file per kind, named by it, one template a line."""
     return [
-        Template(f"{kind}:{number}", kind, line)
+        Template(f"{kind}:{sha256(line.encode()).hexdigest()[:10]}", kind, line)
         for kind in IntentKind
-        for number, line in enumerate((folder / f"{kind}.txt").read_text(encoding="utf-8").splitlines(), start=1)
+        for line in (folder / f"{kind}.txt").read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
 

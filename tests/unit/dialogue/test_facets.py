@@ -26,6 +26,8 @@ ASKED = {
     "I hate westerns but love war": "-Western +War",
     "nothing but comedy": "+Comedy",
     "why not a comedy": "+Comedy",
+    "not gonna lie, horror": "+Horror",
+    "I've never seen a western": "+Western",
     "not just comedy": "+Comedy",
     "something funnier": "?Comedy",
     "more romantic": "?Romance",

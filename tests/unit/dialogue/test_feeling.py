@@ -32,6 +32,11 @@ LINKED = {
     "I don't hate Fargo": "fargo neutral",
     "Heat sucked": "heat disliked",
     "Have you seen Fargo?": "fargo neutral wish",
+    "Fargo: 10/10. Heat: 3/10": "fargo liked, heat disliked",
+    "Alien: 4 out of 5": "alien liked",
+    "I gave Speed two stars": "speed disliked",
+    "I'd give Heat 5/5, Speed 1/5": "heat liked, speed disliked",
+    "Fargo on 24/7": "fargo neutral wish",
 }
 
 

@@ -11,7 +11,7 @@ from convrec.training.kinds import KindLesson, as_json, fit_kinds
 from convrec.types import IntentKind, SessionState
 
 LESSONS = [
-    KindLesson(f"{words} {n}", kind)
+    KindLesson(f"{kind}:{n}", f"{words} {n}", kind)
     for kind, words in zip(
         IntentKind,
         (

@@ -146,13 +146,13 @@ def test_the_model_finds_and_refuses_titles(movies: Catalogue) -> None:
     assert not trusting.understand(named, SessionState(), refused).mentions
 
 
-def test_the_model_says_whether_something_is_wanted_and_rules_how_strongly(movies: Catalogue) -> None:
+def test_the_model_says_whether_something_is_wanted_and_others_how_strongly(movies: Catalogue) -> None:
     message = "a thriller, a western, with romance from the 90s"
-    answers = sure(asked(movies, message), romance="prefer", western="avoid", thriller=NONE, from_the_90s=NONE)
+    answers = sure(asked(movies, message), romance="prefer", western="exclude", thriller=NONE, from_the_90s=NONE)
     intent = Understanding(movies, fusion=TRUSTING).understand(message, SessionState(), answers)
     assert {(c.facet, c.op, c.value, c.strength) for c in intent.constraints} == {
         ("genre", "include", "Romance", "must"),
-        ("genre", "exclude", "Western", "avoid"),
+        ("genre", "exclude", "Western", "must"),
         ("year", ">=", 1990.0, "must"),
         ("year", "<=", 1999.0, "must"),
     }

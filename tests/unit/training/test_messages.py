@@ -135,7 +135,7 @@ def test_weights_trust_whoever_is_right() -> None:
 def test_what_both_are_worth_is_judged_on_other_templates() -> None:
     right = tuple(log(0.9) if option == "exclude" else log(0.025) for option in OPTIONS[Subject.SET])
     cases = {f"t:{n}": [Weighed(Subject.SET, "must", right, 2)] for n in range(20)}
-    assert cross_validated(cases)["set"] == {"rules": 0.0, "model": 1.0, "both": 1.0, "of": 20}
+    assert cross_validated(cases)["set"] == {"rules": 0.0, "all": 1.0, "model": 1.0, "of": 20}
 
 
 def test_titles_are_weighed_apart_from_what_is_felt() -> None:
