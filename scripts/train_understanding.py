@@ -18,7 +18,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,8 @@ def judges(
         return
     hits: dict[str, list[bool]] = {}
     for fold in range(5):
-        learn, held = lessons.parted(fold, 5)
+        held = lessons.of(set(sorted(lessons.units)[fold::5]))
+        learn = lessons.without(held.units)
         fitted = fit_kinds(learn.kinds, workshop.embedder)
         kind = LearnedKinds(workshop.embedder, fitted.weights_K_D, fitted.bias_K)
         wish = WishJudge(fit_wishes(learn.wishes))
@@ -200,25 +201,27 @@ def adapter(
 def keep(
     measured: Annotated[Path, typer.Option(help="OUT/adapter of a training that held templates out")],
     adapter: Annotated[Path | None, typer.Option(help="OUT/adapter that is kept [the measured one]")] = None,
-    most: Annotated[int, typer.Option(help="At most so many held-out templates are asked about")] = 500,
+    each: Annotated[
+        int, typer.Option(help="At most so many held-out templates of each kind are asked about")
+    ] = 60,
     seed: Annotated[int, typer.Option()] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where the demo's data and models are")] = None,
 ) -> None:
     """Fit what an adapter's answers count beside rules and judges, say what it is worth, make a version of it.
 
-    By messages of templates that the measured training had not, and judges that are fitted without these.
+    By templates and hand-written messages that the measured training had not, and judges fitted without these.
     """
     workshop = Workshop(load_settings(data_dir=data_dir))
     catalogue = _movielens(workshop)
     prompts = QuestionPrompts(workshop.prompts.load("understand"), catalogue.domain)
     learned = set(json.loads((measured.parent / "trained.json").read_text())["units"])
     templates = read_templates(TEMPLATES)
-    held = [template for template in templates if template.name not in learned]
-    held = random.Random(seed).sample(held, min(most, len(held)))
-    names = {template.name for template in held}
-    lessons = _lessons(workshop, [template for template in templates if template.name not in names])
+    held = _of_each_kind([one for one in templates if one.name not in learned], each, random.Random(seed))
     rules = Understanding(catalogue)
     asked = [message_example(one, rules, earlier=False) for one in filled(held, Filler(catalogue, seed), 1)]
+    written = [labelled_example(one, rules, earlier=False) for one in _development()]
+    asked += [example for example in written if example.unit not in learned]
+    lessons = _lessons(workshop, templates).without({example.unit for example in asked})
     weighed = asyncio.run(_weighed(asked, workshop, prompts, AdapterRef("measured@1", measured), lessons))
     metrics = cross_validated(weighed)
     print(json.dumps(metrics, indent=1))
@@ -240,12 +243,18 @@ def keep(
                 reasons=("it answers questions about messages and ranks nothing",),
                 blend=Blend(),
                 metrics=metrics,
-                data={"templates": len(weighed), "held_out_messages": len(asked)},
+                data={"held_out_messages": len(asked)},
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
                 fusion=asdict(fusion),
             ),
         )
     print(f"{version.label} was made")
+
+
+def _of_each_kind(templates: Sequence[Template], each: int, dice: random.Random) -> list[Template]:
+    """At most so many of every kind."""
+    own = [[one for one in templates if one.kind is kind] for kind in IntentKind]
+    return [one for some in own for one in dice.sample(some, min(each, len(some)))]
 
 
 async def _weighed(
@@ -283,17 +292,18 @@ class Lessons:
     kinds: list[KindLesson]
     wishes: list[WishLesson]
 
-    def parted(self, fold: int, folds: int) -> tuple[Lessons, Lessons]:
-        """Without the units of a fold, and these alone."""
-        units = sorted({one.unit for one in (*self.kinds, *self.wishes)})
-        own = set(units[fold::folds])
-        learn = Lessons(
-            [one for one in self.kinds if one.unit not in own],
-            [one for one in self.wishes if one.unit not in own],
-        )
-        return learn, Lessons(
-            [one for one in self.kinds if one.unit in own], [one for one in self.wishes if one.unit in own]
-        )
+    def of(self, units: Collection[str]) -> Lessons:
+        """Those of some units."""
+        return Lessons([o for o in self.kinds if o.unit in units], [o for o in self.wishes if o.unit in units])
+
+    def without(self, units: Collection[str]) -> Lessons:
+        """Those of all other units."""
+        return self.of(self.units - set(units))
+
+    @property
+    def units(self) -> set[str]:
+        """All templates and messages."""
+        return {one.unit for one in (*self.kinds, *self.wishes)}
 
 
 def _lessons(workshop: Workshop, templates: Sequence[Template]) -> Lessons:
