@@ -7,6 +7,7 @@ same.
 from __future__ import annotations
 
 import asyncio
+import filecmp
 import hashlib
 import json
 import shutil
@@ -37,7 +38,7 @@ from convrec.service.steps import Steps
 from convrec.training.base_model import base_hash, base_name
 from convrec.training.gate import GateConfig, Interests, Verdict, judge
 from convrec.training.lessons import Lessons, LessonsConfig, make_lessons
-from convrec.training.manifest import AdapterManifest, check_servable
+from convrec.training.manifest import WEIGHTS, AdapterManifest, check_servable
 from convrec.training.parity import measure_parity
 from convrec.training.registry import AdapterVersion
 from convrec.training.trainer import TrainerConfig, digest, train_adapter
@@ -247,7 +248,9 @@ async def _judge(
             own = await interests_of(interest, lessons.judge, ref.name, progress)
         active = _active(workshop, catalogue)
         before: Interests | None = None
-        if active is not None:
+        if active is not None and filecmp.cmp(active.path / WEIGHTS, ref.path / WEIGHTS, shallow=False):
+            before = own
+        elif active is not None:
             await engine.load_adapter(active.ref)
             with steps.step(f"Scoring them with {active.label}") as progress:
                 before = await interests_of(interest, lessons.judge, active.ref.name, progress)
