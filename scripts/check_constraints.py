@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.progress import track
 
 from convrec.console import ConsoleSteps
-from convrec.dialogue.understanding import Understanding
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
@@ -38,7 +37,7 @@ def main() -> None:
     counts = {"requests": 0, "slates": 0, "questions": 0, "relaxed_and_said": 0, "items": 0, "broken_slates": 0}
     with workshop.open_index(catalogue, ConsoleSteps(Console(stderr=True))) as index:
         retriever = HybridRetriever(index, catalogue, workshop.embedder, workshop.hybrid)
-        talk = Talk(Understanding(catalogue), retriever)
+        talk = Talk(workshop.listener(catalogue), retriever)
 
         def answer(request: HardRequest) -> tuple[tuple[str, ...], SessionState, bool]:
             """The last slate, the state behind it, and whether anything was said to be relaxed."""

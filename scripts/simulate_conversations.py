@@ -20,7 +20,6 @@ from rich.progress import track
 from convrec.console import ConsoleSteps
 from convrec.data.catalogue import Catalogue
 from convrec.dialogue.state import update
-from convrec.dialogue.understanding import Understanding
 from convrec.retrieval.hybrid import HybridRetriever
 from convrec.service.build import Workshop
 from convrec.settings import load_settings
@@ -88,7 +87,7 @@ def main() -> None:
     catalogue = workshop.catalogue()
     with workshop.open_index(catalogue, ConsoleSteps(Console(stderr=True))) as index:
         retriever = HybridRetriever(index, catalogue, workshop.embedder, workshop.hybrid)
-        talk = Talk(Understanding(catalogue), retriever)
+        talk = Talk(workshop.listener(catalogue), retriever)
 
         def answer(message: str, state: SessionState) -> SessionState:
             state = talk.turn(message, state, 5).state

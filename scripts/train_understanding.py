@@ -59,7 +59,7 @@ from convrec.training.message_examples import (
 )
 from convrec.training.templates import Filler, Template, filled, read_templates
 from convrec.training.trainer import TrainerConfig, train_on_messages
-from convrec.training.wishes import WishLesson, fit_wishes, wish_features, wish_lessons
+from convrec.training.wishes import WishLesson, fit_wishes, judged_wishes, wish_lessons
 from convrec.types import IntentKind, Item
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +100,7 @@ def judges(
                 hits.setdefault("kinds by rule", []).append(known.by_rule is known.kind)
                 hits.setdefault("kinds", []).append(kind.kind(known.message, known.by_rule) is known.kind)
         for wished in held.wishes:
-            logs = wish.logs(wished.features)
+            logs = wish.logs(wished.features, wished.by_rule)
             hits.setdefault("wishes by rule", []).append(wished.by_rule == wished.option)
             hits.setdefault("wishes", []).append(WISH[logs.index(max(logs))] == wished.option)
     for name, own in hits.items():
@@ -279,7 +279,7 @@ async def _weighed(
             for number, one in enumerate(held):
                 answers = await reader.answer(one.questions)
                 judged = kind.logs(masked_titles(one.questions))
-                wishes = {place: wish.logs(own) for place, own in wish_features(one.questions).items()}
+                wishes = judged_wishes(wish, one.questions)
                 found.setdefault(one.unit, []).extend(weigh(one, answers, judged, wishes))
                 progress(number / len(held), one.unit)
     return found
@@ -310,7 +310,8 @@ def _lessons(workshop: Workshop, templates: Sequence[Template]) -> Lessons:
     catalogue = _movielens(workshop)
     rules = Understanding(catalogue)
     made = [message_example(one, rules, earlier=False) for one in filled(templates, Filler(catalogue, 0), 3)]
-    made += [labelled_example(one, rules, earlier=False) for one in _development()]
+    # Templates are full of hedges; hand-written messages say plain things as often as people do.
+    made += [labelled_example(one, rules, earlier=False) for one in _development()] * 4
     first = {example.unit: example for example in reversed(made)}
     return Lessons(
         [kind_lesson(example) for example in first.values()]

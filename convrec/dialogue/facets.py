@@ -38,6 +38,9 @@ _REFUSALS = vocabulary(
 _AWAY_FROM = (("apart", "from"), ("aside", "from"), ("away", "from"), ("clear", "of"))
 _OFF = (("out", "of", "it"), ("off", "the", "list"), ("off", "the", "menu"), ("are", "off", "limits"),
         ("is", "off", "limits"), ("are", "out"), ("is", "out"))  # fmt: skip
+_IS_NOT = vocabulary("isnt arent aint wasnt werent")
+_TASTES = vocabulary("thing things cup tea bag style taste scene jam favourite favorite me us")
+"""After a refused "is" or "are": "westerns aren't really our thing"."""
 _WEARY = vocabulary("tired sick bored fed enough many much fill")
 _DAMPED = vocabulary("tone cut dial turn")
 _HEDGES = vocabulary(
@@ -253,9 +256,15 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
 
 def _is_put_off(tokens: Sequence[Token], last: int) -> bool:
     """Whether what follows refuses: "keep war out of it", "westerns are off limits"."""
-    following = tuple(token.word for token in tokens[last : last + 5])
+    following = tuple(token.word for token in tokens[last : last + 8])
     # "western films are out": the noun stands between.
-    return any(following[skipped : skipped + len(said)] == said for said in _OFF for skipped in (0, 1))
+    if any(following[skipped : skipped + len(said)] == said for said in _OFF for skipped in (0, 1)):
+        return True
+    denied = next((n for n in (0, 1) if following[n : n + 1] and following[n] in _IS_NOT), None)
+    clause = tokens[last - 1].clause
+    return denied is not None and any(
+        token.word in _TASTES and token.clause == clause for token in tokens[last + denied + 1 : last + denied + 6]
+    )
 
 
 def _is_welcomed(said: Sequence[str]) -> bool:

@@ -14,13 +14,8 @@ from dataclasses import dataclass, field
 from math import exp, log
 
 from convrec.dialogue.questions import NONE, OPTIONS, Subject
+from convrec.dialogue.wishes import DIRECTIONS
 
-DIRECTIONS = {"must": "include", "prefer": "include", "exclude": "exclude", "avoid": "exclude", NONE: NONE}
-"""What options of a wish have in common.
-
-The model has a say in the direction only: how strongly something is wished is said by a few words, which the judge
-of wishes knows better.
-"""
 TITLE = "title"
 """The decision whether words are a title; `named` and `doubtful` are what rules say of it."""
 
@@ -67,7 +62,8 @@ class Fusion:
 
         Args:
             judged: The judge's of a wish on a set, in the order of OPTIONS; it knows what rules say.
-            logs: The model's, in the same order.
+            logs: The model's, in the same order. It has a say in the direction only: how strongly something is
+                wished is said by a few words, which the judge knows better.
         """
         scores = {o: self.wishes * own for o, own in zip(OPTIONS[Subject.SET], judged, strict=True)}
         if logs is not None:

@@ -256,7 +256,7 @@ class Understanding:
                 logs = None if answers is None else answers.of(Subject.SET, *place)
                 judged = certain(by_rule)
                 if self._wishes is not None:
-                    judged = self._wishes.logs(surroundings(tokens, place, places, titles, by_rule))
+                    judged = self._wishes.logs(surroundings(tokens, place, places, titles, by_rule), by_rule)
                 chosen = self._fusion.wish(subject_of(told), judged, logs)
             if chosen != NONE:
                 held.append(reading if chosen == by_rule else replace(reading, constraint=_with(told, chosen)))

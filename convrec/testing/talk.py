@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convrec.dialogue.state import retrieval_query, shown, update
-from convrec.dialogue.understanding import Understanding
 from convrec.retrieval.base import Retriever
+from convrec.service.listening import Listener
 from convrec.types import Intent, Profile, SessionState
 
 
@@ -23,12 +23,12 @@ class Said:
 class Talk:
     """Takes turns."""
 
-    understanding: Understanding
+    listener: Listener
     retriever: Retriever
 
     def turn(self, message: str, state: SessionState, k: int) -> Said:
         """One more message, and up to k items for it."""
-        intent = self.understanding.understand(message, state)
+        intent = self.listener.by_rule(message, state)
         state = update(state, intent)
         found = () if state.asked is not None else self._found(state, k)
         return Said(intent, shown(state, found), found)

@@ -13,9 +13,9 @@ from math import exp, log
 
 import numpy as np
 
-from convrec.dialogue.fusing import DIRECTIONS, TITLE, Fusion, directed
+from convrec.dialogue.fusing import TITLE, Fusion, directed
 from convrec.dialogue.questions import NONE, OPTIONS, Answers, Subject
-from convrec.dialogue.wishes import Place, certain
+from convrec.dialogue.wishes import DIRECTIONS, Place, certain
 from convrec.retrieval.base import Floats
 from convrec.training.message_examples import MessageExample
 from convrec.types import IntentKind

@@ -10,7 +10,7 @@ import numpy as np
 
 from convrec.dialogue.language import tokenise
 from convrec.dialogue.questions import NONE, OPTIONS, Questions, Subject
-from convrec.dialogue.wishes import WISH, Place, surroundings
+from convrec.dialogue.wishes import WISH, Place, WishJudge, surroundings
 from convrec.training.message_examples import MessageExample
 from convrec.types import IntentKind
 
@@ -49,6 +49,12 @@ def wish_lessons(examples: Iterable[MessageExample]) -> list[WishLesson]:
                 right = OPTIONS[question.subject][answer]
                 lessons.append(WishLesson(example.unit, features, str(question.by_rule), right))
     return lessons
+
+
+def judged_wishes(judge: WishJudge, questions: Questions) -> dict[Place, tuple[float, ...]]:
+    """What a judge makes of the wishes that rules found, by place."""
+    by_rule = {(q.first, q.last): str(q.by_rule) for q in questions.asked}
+    return {place: judge.logs(features, by_rule[place]) for place, features in wish_features(questions).items()}
 
 
 def wish_features(questions: Questions) -> dict[Place, dict[str, float]]:

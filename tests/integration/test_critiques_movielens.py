@@ -13,6 +13,7 @@ from convrec.dialogue.understanding import Understanding
 from convrec.prompting import load_domain
 from convrec.retrieval.embedding import SentenceEmbedder
 from convrec.retrieval.hybrid import fitted_retriever
+from convrec.service.listening import Listener
 from convrec.settings import Settings
 from convrec.testing.requests import hard_requests
 from convrec.testing.talk import Talk
@@ -50,7 +51,7 @@ def talk(demo_data_dir: Path) -> Iterator[Films]:
     catalogue = Catalogue((item for item in items if isinstance(item, Item)), domain)
     embedder = SentenceEmbedder(demo_data_dir / "models" / "all-MiniLM-L6-v2")
     with fitted_retriever(catalogue, (), embedder) as retriever:
-        yield Films(catalogue, Talk(Understanding(catalogue), retriever), embedder)
+        yield Films(catalogue, Talk(Listener(Understanding(catalogue)), retriever), embedder)
 
 
 def year(items: list[Item]) -> float:

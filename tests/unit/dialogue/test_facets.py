@@ -27,6 +27,8 @@ ASKED = {
     "nothing but comedy": "+Comedy",
     "why not a comedy": "+Comedy",
     "not gonna lie, horror": "+Horror",
+    "westerns aren't my cup of tea": "-Western",
+    "war films isn't for me": "-War",
     "I've never seen a western": "+Western",
     "not just comedy": "+Comedy",
     "something funnier": "?Comedy",

@@ -10,6 +10,7 @@ from convrec.data.catalogue import Catalogue
 from convrec.dialogue.language import tokenise
 from convrec.dialogue.understanding import Understanding
 from convrec.dialogue.wishes import WISH, WishJudge, learned_wishes, surroundings
+from convrec.testing.requests import hard_requests
 from convrec.training.wishes import WishLesson, fit_wishes
 from convrec.types import Constraint, SessionState
 
@@ -45,15 +46,23 @@ def test_features_are_words_near_the_wish_and_signs_for_what_else_is_named() -> 
 def test_logs_are_of_probabilities(text: str, by_rule: str) -> None:
     tokens = tokenise(f"{text} comedy {text}")
     place = (len(tokens) // 2, len(tokens) // 2 + 1)
-    logs = learned_wishes().logs(surroundings(tokens, place, [place], [], by_rule))
+    logs = learned_wishes().logs(surroundings(tokens, place, [place], [], by_rule), by_rule)
     assert sum(map(exp, logs)) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("by_rule", WISH)
 def test_words_that_it_never_met_leave_what_rules_say(by_rule: str) -> None:
     tokens = tokenise("qwxz brrf 喜剧 zzkl pfft")
-    logs = learned_wishes().logs(surroundings(tokens, (2, 4), [(2, 4)], [], by_rule))
+    logs = learned_wishes().logs(surroundings(tokens, (2, 4), [(2, 4)], [], by_rule), by_rule)
     assert WISH[logs.index(max(logs))] == by_rule
+
+
+def test_no_plain_hard_wish_is_softened_or_turned_round(movies: Catalogue, judged: Understanding) -> None:
+    rules = Understanding(movies)
+    for request in hard_requests(movies, 300, 7):
+        for message in request.turns:
+            own = rules.understand(message, SessionState()).constraints
+            assert set(own) <= set(judged.understand(message, SessionState()).constraints), message
 
 
 def test_a_fitted_judge_knows_its_lessons() -> None:
@@ -65,7 +74,7 @@ def test_a_fitted_judge_knows_its_lessons() -> None:
     ]
     judge = WishJudge(fit_wishes(lessons))
     for option, word in said.items():
-        logs = judge.logs({"rule must": 1.0, word: 1.0})
+        logs = judge.logs({"rule must": 1.0, word: 3.0}, "must")
         assert WISH[logs.index(max(logs))] == option
 
 
