@@ -1,7 +1,7 @@
 """Counts how often a hard wish is broken in slates for generated requests: it must be never.
 
 Needs an ingested, indexed catalogue that no server holds (`convrec demo`, then stop it). The language model is not
-asked: understanding by rules and retrieval are what holds constraints. Exit code 1 when any slate breaks one.
+asked: rules, judges and retrieval are what holds constraints. Exit code 1 when any slate breaks one.
 """
 
 from __future__ import annotations

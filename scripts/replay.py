@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from convrec.console import ConsoleSteps
+from convrec.durable import replace_text
 from convrec.engine.transformers import TransformersEngine
 from convrec.evaluation.base import Case, FittedSystem, Task
 from convrec.evaluation.datasets.movielens import read_movielens_100k
@@ -119,9 +120,7 @@ class Done:
         """What the work makes, now or in an earlier run."""
         if name not in self._told:
             self._told[name] = work()
-            whole = self._file.with_suffix(".new")
-            whole.write_text(json.dumps(self._told))
-            whole.replace(self._file)
+            replace_text(self._file, json.dumps(self._told))
         return self._told[name]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:

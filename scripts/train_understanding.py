@@ -79,7 +79,8 @@ def judges(
 ) -> None:
     """Fit both judges, that of kinds to the demo's embedder or to the one that CONVREC_EMBEDDER names."""
     workshop = Workshop(load_settings(data_dir=data_dir))
-    lessons = _lessons(workshop, read_templates(TEMPLATES))
+    catalogue = _movielens(workshop)
+    lessons = _lessons(catalogue, Understanding(catalogue), read_templates(TEMPLATES))
     if not check:
         for file, told in (
             (KINDS, as_json(fit_kinds(lessons.kinds, workshop.embedder), workshop.embedder)),
@@ -221,7 +222,7 @@ def keep(
     asked = [message_example(one, rules, earlier=False) for one in filled(held, Filler(catalogue, seed), 1)]
     written = [labelled_example(one, rules, earlier=False) for one in _development()]
     asked += [example for example in written if example.unit not in learned]
-    lessons = _lessons(workshop, templates).without({example.unit for example in asked})
+    lessons = _lessons(catalogue, rules, templates).without({example.unit for example in asked})
     weighed = asyncio.run(_weighed(asked, workshop, prompts, AdapterRef("measured@1", measured), lessons))
     metrics = cross_validated(weighed)
     print(json.dumps(metrics, indent=1))
@@ -306,17 +307,15 @@ class Lessons:
         return {one.unit for one in (*self.kinds, *self.wishes)}
 
 
-def _lessons(workshop: Workshop, templates: Sequence[Template]) -> Lessons:
-    catalogue = _movielens(workshop)
-    rules = Understanding(catalogue)
+def _lessons(catalogue: Catalogue, rules: Understanding, templates: Sequence[Template]) -> Lessons:
     made = [message_example(one, rules, earlier=False) for one in filled(templates, Filler(catalogue, 0), 3)]
-    # Templates are full of hedges; hand-written messages say plain things as often as people do.
-    made += [labelled_example(one, rules, earlier=False) for one in _development()] * 4
-    first = {example.unit: example for example in reversed(made)}
+    written = [labelled_example(one, rules, earlier=False) for one in _development()]
+    first = {example.unit: example for example in reversed([*made, *written])}
     return Lessons(
         [kind_lesson(example) for example in first.values()]
         + [KindLesson(f"kinds:{number}", message, kind) for number, (message, kind) in enumerate(_kinds())],
-        wish_lessons(made),
+        # Templates are full of hedges; hand-written messages say plain things as often as people do.
+        wish_lessons(made) + wish_lessons(written) * 4,
     )
 
 

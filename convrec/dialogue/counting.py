@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 
-from convrec.dialogue.language import Token, stem, vocabulary
+from convrec.dialogue.language import NUMBERS, Token, stem, vocabulary
 
 MAX_K = 20
 
-_ENGLISH = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-)
 # "un", "una" and "once" are other words as well.
 _SPANISH = {2: "dos", 3: "tres", 4: "cuatro", 5: "cinco", 6: "seis", 7: "siete", 8: "ocho", 9: "nueve", 10: "diez"}
-_NUMBERS = {word: n for n, word in enumerate(_ENGLISH.split())} | {word: n for n, word in _SPANISH.items()}
+_SPOKEN = NUMBERS | {word: n for n, word in _SPANISH.items()}
 _CHINESE = {word: n for n, word in enumerate("一二三四五六七八九十", start=1)} | {"两": 2}
 _MEASURES = vocabulary("部 个 本 款 种 张 首 件 条")
 _NO_ITEMS = vocabulary("人 小 月 星 孩 年 字")
@@ -47,7 +43,8 @@ class CountReader:
             if measured is not None:
                 n, last = measured
                 return min(n, MAX_K), set(range(i, last))
-            count = int(token.word) if re.fullmatch(r"[0-9]{1,3}", token.word) else _NUMBERS.get(token.word)
+            count = _digits(token.word)
+            count = _SPOKEN.get(token.word) if count is None else count
             if count is not None and self._is_asked(tokens, i, count):
                 return min(max(count, 1), MAX_K), {i}
         return None, set()
@@ -76,10 +73,14 @@ def _measured(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
     while last < len(tokens) and (digit := _CHINESE.get(tokens[last].word)) is not None:
         n = (n or 1) * 10 if digit == 10 else n + digit
         last += 1
-    if last == first and re.fullmatch(r"[0-9]{1,3}", tokens[first].word):
-        n, last = int(tokens[first].word), first + 1
+    if last == first and (digits := _digits(tokens[first].word)) is not None:
+        n, last = digits, first + 1
     said = [token.word for token in tokens[last : last + 2]]
     ordinal = first > 0 and tokens[first - 1].word in ("第", "这", "那")
     if ordinal or said[:1] == [] or said[0] not in _MEASURES or (said[1:] and said[1] in _NO_ITEMS):
         return None
     return (n, last + 1) if n > 1 else None
+
+
+def _digits(word: str) -> int | None:
+    return int(word) if re.fullmatch(r"[0-9]{1,3}", word) else None

@@ -256,7 +256,7 @@ def is_negated(tokens: Sequence[Token], first: int, occupied: Collection[int]) -
 
 def _is_put_off(tokens: Sequence[Token], last: int) -> bool:
     """Whether what follows refuses: "keep war out of it", "westerns are off limits"."""
-    following = tuple(token.word for token in tokens[last : last + 8])
+    following = tuple(token.word for token in tokens[last : last + 5])
     # "western films are out": the noun stands between.
     if any(following[skipped : skipped + len(said)] == said for said in _OFF for skipped in (0, 1)):
         return True

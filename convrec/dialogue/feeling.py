@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convrec.dialogue.language import NEGATIONS, Token, before, vocabulary
+from convrec.dialogue.language import NEGATIONS, NUMBERS, Token, before, vocabulary
 from convrec.dialogue.linking import Link
 from convrec.types import Domain, Polarity
 
@@ -70,8 +70,7 @@ _PRONOUNS = vocabulary("i we you he she they it one me us")
 _BACK = vocabulary("every each everything it them that those these both this either they")
 _SPEAKERS = vocabulary("i we ive weve really also do dont did didnt doesnt always never absolutely both still")
 
-_NUMBERS = "zero one two three four five six seven eight nine ten".split()
-_STARS = 5.0
+_STARS, _TEN = 5.0, 10
 
 VERDICTS = (_GOOD | _BAD | _HINGES) - vocabulary("classic cry did had made put left funny cold long slow sleep")
 """Words that only say how something was; no wish of their own."""
@@ -267,7 +266,8 @@ def _grade(tokens: Sequence[Token], i: int) -> Feeling | None:
 def _points(word: str) -> float | None:
     if re.fullmatch(r"\d{1,3}(?:\.\d)?", word):
         return float(word)
-    return float(_NUMBERS.index(word)) if word in _NUMBERS else None
+    spoken = NUMBERS.get(word)
+    return None if spoken is None or spoken > _TEN else float(spoken)
 
 
 def _judged(felt: Feeling, verdict: Feeling) -> Feeling:

@@ -1,4 +1,4 @@
-"""Owns the weighing of a language model's answers against rules and the judge of kinds. Asks and reads nothing.
+"""Owns the weighing of a language model's answers against rules and judges. Asks and reads nothing.
 
 Every decision takes the option with the highest sum of log probabilities: the model's, what the rules' own option
 gains, and for kinds and wishes their judge's, by its weight (that of wishes knows what rules say). So rules keep
@@ -67,7 +67,7 @@ class Fusion:
         """
         scores = {o: self.wishes * own for o, own in zip(OPTIONS[Subject.SET], judged, strict=True)}
         if logs is not None:
-            heard = dict(zip(dict.fromkeys(DIRECTIONS.values()), directed(logs), strict=True))
+            heard = directed(logs)
             scores = {option: score + heard[DIRECTIONS[option]] for option, score in scores.items()}
         return max(OPTIONS[subject], key=lambda option: scores[option])
 
@@ -84,10 +84,10 @@ class Fusion:
         return odds + (gained if named else -gained) > 0
 
 
-def directed(logs: Sequence[float]) -> tuple[float, ...]:
-    """Log probabilities of the options of a wish as those of its directions, in the order of DIRECTIONS."""
+def directed(logs: Sequence[float]) -> dict[str, float]:
+    """Log probabilities of the options of a wish as those of its directions."""
     sums: dict[str, float] = {}
     for option, told in zip(OPTIONS[Subject.SET], logs, strict=True):
         direction = DIRECTIONS[option]
         sums[direction] = sums.get(direction, 0.0) + exp(told)
-    return tuple(log(max(total, 1e-9)) for total in sums.values())
+    return {direction: log(max(total, 1e-9)) for direction, total in sums.items()}

@@ -78,6 +78,11 @@ def common_words() -> frozenset[str]:
 
 _REACH = 5
 
+_ZERO_TO_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen twenty"""
+NUMBERS = {word: n for n, word in enumerate(_ZERO_TO_TWENTY.split())}
+"""English words for numbers."""
+
 NEGATIONS = vocabulary(
     """no not never without none nothing nor neither dont doesnt didnt isnt arent wasnt werent cant cannot couldnt
     wont wouldnt shouldnt havent hasnt hadnt aint except excluding exclude avoid skip minus non

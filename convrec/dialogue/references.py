@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from convrec.dialogue.language import Token, stem, vocabulary
+from convrec.dialogue.language import NUMBERS, Token, stem, vocabulary
 from convrec.dialogue.linking import Link
 
 USUAL_LENGTH = 5
@@ -27,7 +27,7 @@ _ORDINALS = {
     )
     for word in words.split()
 }  # fmt: skip
-_CARDINALS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
+_CARDINALS = {word: n for word, n in NUMBERS.items() if 1 <= n <= 10}
 _SPANS = vocabulary("year decade day week month hour time minute act part season")
 _MARKS = vocabulary("number no nr option pick choice suggestion recommendation result entry item")
 _THINGS = vocabulary("one ones of pick option choice suggestion recommendation result entry item title")

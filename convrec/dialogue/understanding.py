@@ -115,12 +115,6 @@ class Understanding:
         self._counts = CountReader(self._nouns, self._facets.knows)
         self._stop = STOP_WORDS | VERDICTS | _SOCIAL_SIGNS | {catalogue.domain.verb, catalogue.domain.past}
 
-    def masked(self, message: str) -> str:
-        """The message with [title] in the place of every title."""
-        text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
-        tokens = tokenise(text)
-        return _masked(text, tokens, self._linker.link(text, tokens))
-
     def questions(self, message: str, state: SessionState) -> Questions:
         """What a language model could say of a message better than rules."""
         text = unicodedata.normalize("NFC", message[:MESSAGE_LIMIT])
@@ -402,7 +396,7 @@ def _question(
 
 def _with(constraint: Constraint, chosen: str) -> Constraint:
     """A constraint with the option that was chosen for it."""
-    if constraint.op not in ("include", "exclude"):
+    if subject_of(constraint) is Subject.RANGE:
         return replace(constraint, strength="must" if chosen == "must" else "prefer")
     if chosen in ("must", "prefer"):
         own = replace(constraint, op="include", strength="must" if chosen == "must" else "prefer")

@@ -107,11 +107,16 @@ def _labelled(row: dict[str, Any]) -> LabelledMessage:
                 Mention(str(m["item_id"]), m["title"], Polarity(m["polarity"])) for m in row["mentions"]
             ),
             constraints=tuple(
-                Constraint(c["facet"], c["op"], c["value"], c["strength"]) for c in row["constraints"]
+                Constraint(c["facet"], c["op"], _value(c["value"]), c["strength"]) for c in row["constraints"]
             ),
             references=tuple(int(rank) for rank in row["references"]),
         ),
     )
+
+
+def _value(told: str | float) -> str | float:
+    """As understanding has it: bounds are floats."""
+    return told if isinstance(told, str) else float(told)
 
 
 def _constraints(intent: Intent) -> set[tuple[str, str, str, str]]:

@@ -7,22 +7,22 @@ wishes there is no gain: their judge knows what rules say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convrec.dialogue.fusing import TITLE, Fusion, directed
 from convrec.dialogue.questions import NONE, OPTIONS, Answers, Subject
 from convrec.dialogue.wishes import DIRECTIONS, Place, certain
 from convrec.retrieval.base import Floats
 from convrec.training.message_examples import MessageExample
-from convrec.types import IntentKind
+from convrec.training.wishes import WISHES, WISHING
 
 _RIDGE = 1.0
 _LEAST_SLOPE = 0.05
-_WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ def weigh(
         place = (question.first, question.last)
         logs = answers.of(question.subject, *place)
         told = judged if question.subject is Subject.KIND else None
-        if question.subject in (Subject.SET, Subject.RANGE):
+        if question.subject in WISHES:
             told = wishes.get(place)
-            if told is None or kind not in _WISHING:
+            if told is None or kind not in WISHING:
                 continue
         if logs is None and question.subject is Subject.RANGE:
             logs = ()
@@ -148,30 +148,26 @@ def fit_fusion(cases: Sequence[Weighed]) -> Fusion:
 
 def _fitted(cases: Sequence[Weighed], options: Sequence[str]) -> tuple[dict[str, float], float]:
     """What each of the rules' options gains, and the judge's weight."""
-    from scipy.optimize import minimize
-
     n = len(options)
     logs_C_O = np.array([case.logs[:n] for case in cases])
     judged_C_O = np.array([case.judged or (0.0,) * n for case in cases])
     rule_C = np.array([options.index(case.by_rule) for case in cases])
     right_C = np.array([case.right for case in cases])
     rows = np.arange(len(cases))
-    start = np.array([1.0, 0.5, *([1.0] * n)])
 
-    def loss(weights: Floats) -> float:
-        score_C_O = weights[0] * logs_C_O + weights[1] * judged_C_O
+    def scores(weights: Floats) -> Floats:
+        score_C_O: Floats = weights[0] * logs_C_O + weights[1] * judged_C_O
         score_C_O[rows, rule_C] += weights[2:][rule_C]
-        total_C = np.logaddexp.reduce(score_C_O, axis=1)
-        return float((total_C - score_C_O[rows, right_C]).sum() + _RIDGE * ((weights - start) ** 2).sum())
+        return score_C_O
 
-    found = minimize(loss, start, method="L-BFGS-B").x
+    found = _likeliest(scores, right_C, np.array([1.0, 0.5, *([1.0] * n)]))
     slope = max(float(found[0]), _LEAST_SLOPE)
     told = {option: round(float(gain) / slope, 3) for option, gain in zip(options, found[2:], strict=True)}
     return told, round(float(found[1]) / slope, 3)
 
 
 def _together(case: Weighed, fusion: Fusion) -> str:
-    if case.subject in (Subject.SET, Subject.RANGE):
+    if case.subject in WISHES:
         heard = case.logs if case.subject is Subject.SET else None
         return fusion.wish(case.subject, case.judged or certain(case.by_rule), heard)
     return fusion.option(case.subject, case.by_rule, case.logs, case.judged)
@@ -179,23 +175,26 @@ def _together(case: Weighed, fusion: Fusion) -> str:
 
 def _wish_weight(cases: Sequence[Weighed]) -> float:
     """What the judge of wishes counts beside the model."""
-    from scipy.optimize import minimize
-
-    directions = tuple(dict.fromkeys(DIRECTIONS.values()))
-    places_O = [directions.index(DIRECTIONS[option]) for option in OPTIONS[Subject.SET]]
-    logs_C_O = np.array([directed(case.logs) for case in cases])[:, places_O]
+    heard = [directed(case.logs) for case in cases]
+    logs_C_O = np.array([[told[DIRECTIONS[option]] for option in OPTIONS[Subject.SET]] for told in heard])
     judged_C_O = np.array([case.judged or certain(case.by_rule) for case in cases])
     right_C = np.array([case.right for case in cases])
-    start = np.array([1.0, 1.0])
+    found = _likeliest(lambda w: w[0] * logs_C_O + w[1] * judged_C_O, right_C, np.array([1.0, 1.0]))
+    return round(float(found[1]) / max(float(found[0]), _LEAST_SLOPE), 3)
+
+
+def _likeliest(scores: Callable[[Floats], Floats], right_C: NDArray[np.intp], start: Floats) -> Floats:
+    """The weights under which a softmax of their scores (C, O) makes the right options likeliest, near a start."""
+    from scipy.optimize import minimize
 
     def loss(weights: Floats) -> float:
-        score_C_O = weights[0] * logs_C_O + weights[1] * judged_C_O
+        score_C_O = scores(weights)
         total_C = np.logaddexp.reduce(score_C_O, axis=1)
-        right = score_C_O[np.arange(len(cases)), right_C]
+        right = score_C_O[np.arange(len(right_C)), right_C]
         return float((total_C - right).sum() + _RIDGE * ((weights - start) ** 2).sum())
 
-    found = minimize(loss, start, method="L-BFGS-B").x
-    return round(float(found[1]) / max(float(found[0]), _LEAST_SLOPE), 3)
+    found: Floats = minimize(loss, start, method="L-BFGS-B").x
+    return found
 
 
 def _title_gains(cases: Sequence[Weighed]) -> dict[str, float]:

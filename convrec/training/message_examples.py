@@ -71,7 +71,7 @@ def labelled_example(one: LabelledMessage, understanding: Understanding, earlier
     """The same of a message that was labelled as a whole: an answer is right where its value is labelled so."""
     questions = understanding.questions(one.message, SessionState(turns=int(earlier)))
     felt = {mention.item_id: str(mention.polarity) for mention in one.intent.mentions}
-    wishes = {(c.facet, _written(c.value)): option(c) for c in one.intent.constraints}
+    wishes = {(c.facet, str(c.value)): option(c) for c in one.intent.constraints}
     answers = []
     for question in questions.asked:
         right = str(one.intent.kind) if question.subject is Subject.KIND else NONE
@@ -81,11 +81,6 @@ def labelled_example(one: LabelledMessage, understanding: Understanding, earlier
             right = next((wishes[key] for key in question.values if key in wishes), NONE)
         answers.append(OPTIONS[question.subject].index(right))
     return MessageExample(f"development:{one.message_id}", questions, tuple(answers))
-
-
-def _written(value: str | float) -> str:
-    """As understanding writes the values of its questions."""
-    return value if isinstance(value, str) else str(float(value))
 
 
 def kind_example(unit: str, message: str, kind: IntentKind, earlier: bool) -> MessageExample:

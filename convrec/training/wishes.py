@@ -17,8 +17,8 @@ from convrec.types import IntentKind
 _STRENGTH = 0.5
 """Inverse of the ridge's weight; 0.2 to 1.5 are as good on 339 wishes of other authors."""
 _LEAST = 0.05
-_WISHES = (Subject.SET, Subject.RANGE)
-_WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
+WISHES = (Subject.SET, Subject.RANGE)
+WISHING = (IntentKind.RECOMMEND, IntentKind.REFINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ def wish_lessons(examples: Iterable[MessageExample]) -> list[WishLesson]:
     """The wishes that rules found in messages that ask for something."""
     lessons = []
     for example in examples:
-        if OPTIONS[Subject.KIND][example.answers[0]] not in _WISHING:
+        if OPTIONS[Subject.KIND][example.answers[0]] not in WISHING:
             continue
         around = wish_features(example.questions)
         for question, answer in zip(example.questions.asked, example.answers, strict=True):
-            if question.subject in _WISHES and (features := around.get((question.first, question.last))):
+            if question.subject in WISHES and (features := around.get((question.first, question.last))):
                 right = OPTIONS[question.subject][answer]
                 lessons.append(WishLesson(example.unit, features, str(question.by_rule), right))
     return lessons
@@ -53,17 +53,21 @@ def wish_lessons(examples: Iterable[MessageExample]) -> list[WishLesson]:
 
 def judged_wishes(judge: WishJudge, questions: Questions) -> dict[Place, tuple[float, ...]]:
     """What a judge makes of the wishes that rules found, by place."""
-    by_rule = {(q.first, q.last): str(q.by_rule) for q in questions.asked}
-    return {place: judge.logs(features, by_rule[place]) for place, features in wish_features(questions).items()}
+    found = _found(questions)
+    return {place: judge.logs(features, found[place]) for place, features in wish_features(questions).items()}
 
 
 def wish_features(questions: Questions) -> dict[Place, dict[str, float]]:
     """The surroundings of the wishes that rules found, by place."""
     tokens = tokenise(questions.message)
     titles = [(q.first, q.last) for q in questions.asked if q.subject is Subject.ITEM and q.by_rule != NONE]
-    # What a template knows and rules did not find has no values.
-    found = {(q.first, q.last): str(q.by_rule) for q in questions.asked if q.subject in _WISHES and q.values}
+    found = _found(questions)
     return {place: surroundings(tokens, place, list(found), titles, by_rule) for place, by_rule in found.items()}
+
+
+def _found(questions: Questions) -> dict[Place, str]:
+    """What rules take for the wishes that they found; what only a template knows has no values."""
+    return {(q.first, q.last): str(q.by_rule) for q in questions.asked if q.subject in WISHES and q.values}
 
 
 def fit_wishes(lessons: Sequence[WishLesson]) -> dict[str, list[float]]:
