@@ -8,6 +8,7 @@ settings, whose defaults (fsync and synchronous_commit on) promise the same of c
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def open_database(url: str) -> Engine:
             if parsed.database not in (None, "", ":memory:"):
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(parsed, connect_args={"timeout": _PATIENCE_S}, hide_parameters=True)
-            event.listen(engine, "connect", _durable)
+            event.listen(engine, "connect", durable)
         else:
             engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         with engine.connect():
@@ -138,8 +139,25 @@ def _with_driver(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgres", "postgresql") else url
 
 
-def _durable(connection: Any, _record: Any) -> None:
+def durable(connection: Any, _record: Any) -> None:
+    """Give a SQLite connection of the driver the settings that the head of this file promises."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    _keep_log(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _keep_log(cursor: Any) -> None:
+    """Turn WAL on. Of several that do so at once on a new file some are told at once that it is locked: SQLite waits
+    for nobody who may wait for it (https://www.sqlite.org/c3ref/busy_handler.html).
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

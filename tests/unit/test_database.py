@@ -1,10 +1,13 @@
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from sqlalchemy import Engine, text
 
-from convrec.database import open_database, writing
+from convrec.database import durable, open_database, writing
 from convrec.errors import LedgerError
 
 
@@ -27,6 +30,21 @@ def test_commits_are_durable_against_power_loss(database: Engine) -> None:
     with database.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
+
+
+def test_a_file_that_is_locked_while_its_log_is_turned_on_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "some.db"
+    # As SQLite answers where each of two would wait for the other: at once, whatever the timeout.
+    late = sqlite3.connect(path, timeout=0)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as early, closing(late):
+        early.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            late.execute("PRAGMA journal_mode=WAL")
+        release = Timer(0.3, early.execute, ("ROLLBACK",))
+        release.start()
+        durable(late, None)
+        release.join()
+        assert late.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_what_a_write_transaction_read_stays_true_until_it_commits(database: Engine) -> None:
