@@ -149,7 +149,7 @@ def durable(connection: Any, _record: Any) -> None:
 
 
 def _keep_log(cursor: Any) -> None:
-    """Turn WAL on. Of several that do so at once on a new file some are told at once that it is locked: SQLite waits
+    """Turn WAL on. Of several that do so together on a new file some are told that it is locked: SQLite waits
     for nobody who may wait for it (https://www.sqlite.org/c3ref/busy_handler.html).
     """
     deadline = time.monotonic() + _PATIENCE_S
