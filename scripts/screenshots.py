@@ -33,8 +33,8 @@ def main() -> None:
         parser.error("no Chromium is on the PATH (Debian: apt-get install chromium)")
     flags.out.mkdir(parents=True, exist_ok=True)
 
-    def talk(page: Page) -> None:
-        _talk(page, flags.user, flags.message)
+    def talk(page: Page) -> Page:
+        return _talk(page, flags.user, flags.message)
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
@@ -44,18 +44,23 @@ def main() -> None:
         _take(browser, flags.url, flags.out / "phone.png", talk, **phone)
         _take(browser, flags.url, flags.out / "newcomer.png", _meet, viewport=DESKTOP)
         if flags.operator:
-            _take(browser, flags.operator, flags.out / "operator.png", _operate, viewport=DESKTOP)
+            _take(
+                browser,
+                flags.url,
+                flags.out / "operator.png",
+                lambda page: _operate(talk(page), flags.operator),
+                viewport=DESKTOP,
+            )
         browser.close()
 
 
-def _take(browser: Browser, url: str, file: Path, show: Callable[[Page], None], **options: object) -> None:
-    """One screenshot of a browser session of its own."""
+def _take(browser: Browser, url: str, file: Path, show: Callable[[Page], Page], **options: object) -> None:
+    """One screenshot of a browser session of its own, of the page that `show` ends on."""
     context = browser.new_context(**options)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(url)
-    show(page)
-    page.screenshot(path=file)
+    show(page).screenshot(path=file)
     _take_back(page)
     context.close()
     size = file.stat().st_size
@@ -86,7 +91,7 @@ def _open_drawer(page: Page) -> None:
         way.click()
 
 
-def _talk(page: Page, user: str, message: str) -> None:
+def _talk(page: Page, user: str, message: str) -> Page:
     """An answer with a card liked and the reasons of another opened."""
     page.locator(".cr-chip").first.wait_for()
     _open_drawer(page)
@@ -104,28 +109,31 @@ def _talk(page: Page, user: str, message: str) -> None:
     page.get_by_text("Looking at what carried it").wait_for(state="detached")
     cards.nth(1).get_by_role("button", name="Like").click()
     cards.nth(1).get_by_role("button", name="Undo").wait_for()
-    _settle(page)
+    return _settled(page)
 
 
-def _meet(page: Page) -> None:
+def _meet(page: Page) -> Page:
     """A newcomer who has tapped two things."""
     for place in (0, 3):
         starter = page.locator(".cr-starter").nth(place)
         starter.click()
         page.locator(f"[data-key=starter-{place}] [aria-pressed=true]").wait_for()
-    _settle(page)
+    return _settled(page)
 
 
-def _operate(page: Page) -> None:
-    """Plots take a while to be drawn."""
+def _operate(chat: Page, url: str) -> Page:
+    """The operator's page beside a conversation that is still there; plots take a while to be drawn."""
+    page = chat.context.new_page()
+    page.goto(url)
     page.wait_for_timeout(8_000)
-    _settle(page)
+    return _settled(page)
 
 
-def _settle(page: Page) -> None:
+def _settled(page: Page) -> Page:
     page.evaluate("window.scrollTo(0, 0)")
     page.mouse.move(2, 2)
     page.wait_for_timeout(700)
+    return page
 
 
 if __name__ == "__main__":

@@ -8,12 +8,20 @@ With x(u, i) = scale * logit f(u, i), o the offset that stands for retrieval, y 
 
 `scale` below 1 lets training start near retrieval, because an untrained model's logits are noise.
 
-Compared by scripts/compare_training.py (MovieLens-100K, 400 examples, half of them opinions, judged by 300; one
-run on an H100 in bfloat16; of softmax and of going on from an earlier adapter there is no figure yet):
+Compared as scripts/compare_training.py --examples 400 --judge 300 does (MovieLens-100K, half of them opinions; the
+arms side by side on one H100 in bfloat16, scripts/reports/movielens-100k/objectives.json). "continued" is
+bce+offset on the older half and then, from there, on the newer half, where the others see old and new together:
 
-                  NDCG of the examples that choose    AUC of f, opinions       weight in the blend
-    bce           .626 -> .639 (of f alone)           .639 [.606, .674]        0
-    bce+offset    .706 -> .732 (with the offset)      .641 [.608, .674]        0
+                  NDCG of the examples that choose            AUC of f, opinions     weight in the blend
+    bce           .625 -> .638 (of f alone)                   .639 [.606, .673]      0
+    bce+offset    .705 -> .725 (with the offset)              .651 [.615, .686]      0
+    softmax       .705 -> .721 (with the offset)              .475 [.445, .504]      0
+    continued     .705 -> .707, .712 -> .746 (likewise)       .654 [.622, .687]      0
+
+So few examples teach no objective what retrieval does not know of the next choice. Of what people think, bce
+learns with the offset as much as without, and softmax nothing: an opinion is not a choice among others. Going on
+from an adapter was no better and no worse than starting from the base with everything; only the latter can leave
+out who was erased.
 """
 
 from __future__ import annotations
