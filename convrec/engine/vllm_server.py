@@ -187,6 +187,9 @@ class VllmServer:
             "--enable-lora", "--max-loras", "4", "--max-cpu-loras", "8", "--max-lora-rank", str(MAX_LORA_RANK),
             "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}',
         ]  # fmt: skip
+        if dtype != "float32":
+            # What f is made of: 16 bits would not tell one item from the next (packed.py says how much is lost).
+            command += ["--hf-overrides", '{"head_dtype": "float32"}']
         if not gpu:
             command += ["--block-size", str(PREFIX_BLOCK), "--enforce-eager"]
         return command

@@ -85,6 +85,14 @@ def matched(cases: Sequence[Case], catalogue: Catalogue, candidates: int, seed: 
     What is wanted and what is not come from the same distribution here, so that nothing but the match of context
     and item tells them apart: not even how popular an item is. Retrieval scores are all 0.
 
+    Tried on ReDial with 100 candidates: two of three cross-fitted parts of the conversations are learned from, the
+    third chooses by the likelihood ratio of f (134 examples) and judges (292, NDCG@10 over retrieval's .0973); 135M
+    model, one H100, bfloat16, before logits were exact (packed.py):
+
+        bce+offset, 887 offers, 3 passes                        1.6   +.0026 [-.0005, +.0059]   rejected
+        softmax, the same                                       0.0   0                         rejected
+        bce+offset, 887 offers and 1,549 matches, 1 pass        3.2   +.0060 [+.0006, +.0119]   accepted
+
     Args:
         cases: Whose targets make the draw.
         candidates: Items per example; fewer where the draw repeats itself.
