@@ -86,8 +86,8 @@ def matched(cases: Sequence[Case], catalogue: Catalogue, candidates: int, seed: 
     and item tells them apart: not even how popular an item is. Retrieval scores are all 0.
 
     Tried on ReDial with 100 candidates: two of three cross-fitted parts of the conversations are learned from, the
-    third chooses by the likelihood ratio of f (134 examples) and judges (292, NDCG@10 over retrieval's .0973); 135M
-    model, one H100, bfloat16, before logits were exact (packed.py):
+    third chooses by the likelihood ratio of f (134 examples) and judges (292, NDCG@10 over retrieval's .0973);
+    135M model, one H100, bfloat16, before logits were exact (packed.py):
 
         bce+offset, 887 offers, 3 passes                        1.6   +.0026 [-.0005, +.0059]   rejected
         softmax, the same                                       0.0   0                         rejected
