@@ -54,7 +54,8 @@ _CANDIDATES = 5
 """The order of a slate is not what is checked: the least that the language model can score."""
 _DRAWN = 4
 _COUNTS = dict(zip("one two three four five six seven eight nine ten".split(), range(1, 11), strict=True))
-_SENTENCE = re.compile(r"(?<=[.!?。！？:：])\s+|(?<=[。！？：])")
+_SENTENCE = re.compile(r"(?<=[.!?。！？:：])\s+|(?<=[。！？：])|\s+(?=<\d+> \(\d{4};)")
+"""A title with what the catalogue has of it, "<2> (1996; Action)", begins one of its own: models list them so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,15 @@ def false_statements(
                 yield f"dates {film.title} {match[1]}"
     marked = text
     for n, title in enumerate(own):  # a title may have a full stop or a genre in it
-        marked = marked.replace(title, f"<{n}>")
+        marked = re.sub(rf"{re.escape(title)}(?:\.+(?= \())?", f"<{n}>", marked)
     meant: list[Film] = []  # what "it" is: "X is popular: 485 people have it in their history"
+    goes_on = False  # after a colon
     for sentence in _SENTENCE.split(marked):
         spoken = [film for film in shown if f"<{own.index(film.title)}>" in sentence]
+        if not spoken and goes_on:
+            spoken = meant
         meant = spoken or meant
+        goes_on = sentence.endswith((":", "："))
         rest = re.sub(r"<\d+>", " ", sentence)
         for year in re.findall(r"(?<!\d)(1[89]\d\d|20\d\d)(?!\d)", rest):
             if year not in asked and year not in {film.year for film in spoken or shown}:
